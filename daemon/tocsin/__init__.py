@@ -1,0 +1,1 @@
+"""tocsin: from a supervision alert to exactly one incident ticket."""
