@@ -248,6 +248,8 @@ class Incident(Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     """Short, unique for ever; also the reference that travels in the ticket's *votre référence* field."""
+    n: int
+    """Its row in the store: small, and only ours."""
     dedup_key: str
     state: State
     rule: str
@@ -273,6 +275,8 @@ class Incident(Struct, frozen=True, kw_only=True, gc=False):
     """A person changed the ticket: its state, assignee, notes or priority."""
     declared: bool = False
     """A ticket was asked for and not withdrawn."""
+    number: str = ""
+    """Ticket number, once the backend has told it."""
     previous: str = ""
     """Id of the closed incident this one follows, beyond its reopen window."""
 

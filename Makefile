@@ -1,0 +1,62 @@
+# Every habit of this house as a verb. Bare `make` lists them.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST ?= $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check lint types bench crash goldens rules lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## a virtual environment in .venv with everything, from the hashed lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "tocsin needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "python3 -m venv does not work here; on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+run: setup ## start the service with the example rules and fleet on 127.0.0.1:9765
+	@exec $(BIN)/tocsin serve --config config/tocsin.yaml
+
+demo: setup ## send the seed documents' alert to the running service and show its ticket
+	@$(BIN)/tocsin demo --config config/tocsin.yaml
+
+test: setup ## all tests
+	$(PYTEST)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+check: lint types test ## lint, types and tests: what CI runs
+
+bench: setup ## measure beside Alertmanager (Debian: apt install prometheus-alertmanager); prints a table
+	@$(BIN)/python tests/bench
+
+crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
+	$(PYTEST) tests/crash -p no:randomly --crash-rounds 100 --timeout 3600 -s
+
+goldens: setup ## write expected results and generated files anew; read the diff before committing
+	$(PYTEST) tests/test_sources.py tests/test_backends.py --update-goldens -n 0
+	@for what in rules fleet settings; do $(BIN)/tocsin schema $$what > config/$$what.schema.json; done
+
+rules: setup ## check the rules in rules/ with their own tests
+	@$(BIN)/tocsin check --config config/tocsin.yaml
+
+lock: setup ## bring requirements.lock up to date (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--group dev pyproject.toml --upgrade --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

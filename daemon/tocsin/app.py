@@ -1,0 +1,325 @@
+"""The composition root: from settings to running parts, started and stopped in order.
+
+The one place that knows every part, together with the command line. Start: store, rules, outbox, timers, web. Stop, in
+at most ten seconds: take nothing in any more, finish what is under way or release it, commit, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+from aiolimiter import AsyncLimiter
+from pydantic import ValidationError
+
+from tocsin import __version__, backends, outbox, sources, timers
+from tocsin.desk import Desk
+from tocsin.errors import SettingsError
+from tocsin.metrics import Metrics
+from tocsin.model import State
+from tocsin.reload import Places, Rulebooks
+from tocsin.store import Backends, Store
+from tocsin.store.deliveries import Retries
+from tocsin.store.mint import mint
+from tocsin.store.sqlite import SQLITE_VERSION
+from tocsin.watchdog import Watchdog
+from tocsin.web import admin, auth, body, health, hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tocsin.settings import Settings, Source
+    from tocsin.settings.tree import Auth
+
+_log = structlog.get_logger("app")
+
+_GRACE = 2.0
+"""Seconds that requests under way get at a stop."""
+
+
+def utc_now() -> datetime:
+    """The clock of the house."""
+    return datetime.now(UTC)
+
+
+class App:
+    """One service. `start` it, `wait` until it is asked to stop, `stop` it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        read_secret: Callable[[str], bytes],
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.address = ""
+        """Where it serves, once started."""
+        self._settings = settings
+        self._read_secret = read_secret
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.metrics = Metrics(__version__, SQLITE_VERSION)
+        self.desk = Desk(settings.desk.priority)
+        self.store = Store(
+            settings.state,
+            backends=Backends(default=settings.default_backend, embedded=self._embedded()),
+            limit=settings.intake.queue,
+            observer=_StoreObserver(self.metrics),
+            clock=time.perf_counter,
+        )
+        places = Places(rules=settings.rules.path, fleet=settings.fleet.path, backends=frozenset(settings.backends))
+        self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
+        self.timers = timers.Timers(self.store, timers.Retention(**settings.retention.model_dump()), clock)
+        self._watchdog = Watchdog(environ)
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring everything up; returns when requests are answered.
+
+        Raises:
+            SettingsError, RuleError, StoreError: It cannot; nothing is left running.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        door_sources = [
+            _source(name, source, self._settings, self._read_secret) for name, source in self._settings.sources.items()
+        ]
+        await self.store.open(self._clock())
+        self._stack.push_async_callback(self.store.close)
+        await self.rulebooks.start()
+        routes = await self._routes()
+        out = outbox.Outbox(self.store, routes, self._retries(), self._clock, _OutboxObserver(self.metrics))
+        self._watch_metrics()
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
+        self._spawn(out.run(self._stopping), self.timers.run(self._stopping), self.rulebooks.watch(self._stopping))
+        await self._serve(door_sources)
+        self._spawn(self._watchdog.run(self.store, lambda: self.timers.beat, self._clock, self._stopping))
+        self._watchdog.ready(self.address)
+        _log.info("serving", address=self.address, version=__version__, sqlite=SQLITE_VERSION)
+
+    async def wait(self) -> None:
+        """Until SIGTERM or SIGINT; SIGHUP reloads rules and fleet. A part that dies ends the wait with its error."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload()))
+        stop = asyncio.create_task(self._stopping.wait())
+        while not stop.done():
+            done, _ = await asyncio.wait({stop, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+            self._tasks = [task for task in self._tasks if task not in done]
+            for task in done - {stop}:
+                task.result()
+
+    async def stop(self) -> None:
+        """Take nothing in any more, finish or release what is under way, commit, close."""
+        self._watchdog.stopping()
+        self._stopping.set()
+        with suppress(AttributeError):
+            await self._runner.cleanup()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=7)
+            for task in late:
+                task.cancel()
+        await self._stack.aclose()
+        _log.info("stopped")
+
+    def _spawn(self, *parts: Any) -> None:
+        self._tasks.extend(asyncio.create_task(part) for part in parts)
+
+    async def _reload(self) -> None:
+        await self.rulebooks.reload()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _embedded(self) -> dict[str, Desk]:
+        kinds = backends.kinds()
+        return {
+            name: self.desk
+            for name, backend in self._settings.backends.items()
+            if backend.kind in kinds and kinds[backend.kind].embedded
+        }
+
+    async def _routes(self) -> dict[str, outbox.Route]:
+        session = backends.open_session()
+        self._stack.push_async_callback(session.close)
+        outside = backends.Outside(session=session, read_secret=self._read_secret, clock=self._clock)
+        embedded = self._embedded()
+        return {name: self._route(name, outside) for name in self._settings.backends if name not in embedded}
+
+    def _route(self, name: str, outside: backends.Outside) -> outbox.Route:
+        given = self._settings.backends[name]
+        backend = backends.build(given.kind, name, given.options, outside)
+        return outbox.Route(
+            deliver=lambda delivery: backends.hand_over(backend, delivery),
+            concurrency=given.concurrency,
+            limiter=AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None,
+        )
+
+    def _retries(self) -> Retries:
+        given = self._settings.delivery
+        return Retries(
+            first=given.first_retry, longest=given.longest_retry, give_up_after=given.give_up_after, lease=given.lease
+        )
+
+    async def _serve(self, door_sources: list[hooks.Source]) -> None:
+        application = web.Application(middlewares=[admin.store_trouble])
+        application.add_routes(self._web_routes(door_sources))
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=_GRACE, auto_decompress=False, handle_signals=False
+        )
+        await self._runner.setup()
+        listen = self._settings.listen
+        try:
+            await web.TCPSite(self._runner, listen.host, listen.port, backlog=1024, reuse_address=True).start()
+        except OSError as error:
+            text = f"listen: {listen.host}:{listen.port}: {error.strerror}; is another one running, or is `listen.port` taken?"
+            raise SettingsError(text) from error
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _web_routes(self, door_sources: list[hooks.Source]) -> list[web.RouteDef]:
+        door = hooks.Door(
+            store=self.store,
+            limits=body.Limits(
+                received=self._settings.intake.body_limit, inflated=self._settings.intake.inflated_limit
+            ),
+            mint=mint(),
+            rulebook=self.rulebooks.current,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
+        pages = health.Health(self.store, self.metrics, self._detail)
+        desk = admin.Admin(self.store, self.desk, self.rulebooks.reload, self._admin_scheme(), self._clock)
+        return [
+            *_hook_routes(door_sources, door),
+            web.get("/healthz", pages.alive),
+            web.get("/readyz", pages.ready),
+            web.get("/metrics", pages.metrics),
+            web.post("/-/reload", desk.reload),
+            web.post(r"/-/deliveries/{id:\d{1,18}}/resend", desk.resend),
+            web.post("/-/tickets/{number}", desk.work),
+        ]
+
+    def _admin_scheme(self) -> auth.Scheme:
+        token_file = self._settings.admin.token_file
+        return auth.Bearer(self._read_secret(str(token_file))) if token_file else auth.Open()
+
+    # --- what is told --------------------------------------------------------------------------------------------
+
+    def _detail(self) -> dict[str, str]:
+        return {"rules": f"the last good ones are live: {self.rulebooks.problem}"} if self.rulebooks.problem else {}
+
+    def _watch_metrics(self) -> None:
+        self.metrics.watch(self._gauges, self._states)
+
+    def _gauges(self) -> dict[str, float]:
+        live = self.store.live
+        unsent = [delivery for deliveries in list(live.unsent.values()) for delivery in deliveries]
+        oldest = min((delivery.body.opened_at for delivery in unsent), default=None)
+        return {
+            "tocsin_queue_alerts": self.store.waiting,
+            "tocsin_firing_alerts": sum(len(fires) for fires in list(live.firing.values())),
+            "tocsin_unsent_deliveries": len(unsent),
+            "tocsin_oldest_undelivered_seconds": (self._clock() - oldest).total_seconds() if oldest else 0,
+            "tocsin_store_up": 0 if self.store.problem else 1,
+        }
+
+    def _states(self) -> dict[str, int]:
+        counts = {state.value: 0 for state in State if state != State.CLOSED}
+        for entry in list(self.store.live.by_row.values()):
+            if entry.incident.state in counts:
+                counts[entry.incident.state] += 1
+        return counts
+
+
+class _StoreObserver:
+    def __init__(self, metrics: Metrics) -> None:
+        self.committed = metrics.committed
+        self._metrics = metrics
+
+    def failed(self, problem: str) -> None:
+        _log.error("the store cannot write", problem=problem)
+        self._metrics.failed(problem)
+
+
+class _OutboxObserver:
+    def __init__(self, metrics: Metrics) -> None:
+        self.delivered = metrics.delivered
+        self.ticketed = metrics.ticketed
+
+
+def _hook_routes(door_sources: list[hooks.Source], door: hooks.Door) -> Iterator[web.RouteDef]:
+    """Each source at its own address; the first of a kind also at that platform's own paths."""
+    taken: set[str] = set()
+    for source in door_sources:
+        hook = hooks.Hook(source, door)
+        yield web.post(f"/hooks/{source.name}", hook)
+        for path in source.kind.paths:
+            yield web.post(f"/hooks/{source.name}{path}", hook)
+            if path not in taken:
+                taken.add(path)
+                yield web.post(path, hook)
+    yield web.post("/hooks/{source}", hooks.unknown)
+
+
+def _source(name: str, given: Source, settings: Settings, read_secret: Callable[[str], bytes]) -> hooks.Source:
+    kind = sources.kinds().get(given.kind)
+    if kind is None:
+        raise SettingsError(f"sources.{name}.kind: {given.kind!r} is not known; there is: {', '.join(sources.kinds())}")
+    try:
+        options = kind.options.model_validate(given.options)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+        raise SettingsError(f"sources.{name}.options: {told}") from None
+    return hooks.Source(
+        name=name,
+        kind=kind,
+        options=options,
+        scheme=_scheme(given.auth, read_secret),
+        declarant=given.declarant,
+        backend=given.backend,
+        anywhere=settings.intake.open_sources_anywhere,
+    )
+
+
+def _scheme(given: Auth | None, read_secret: Callable[[str], bytes]) -> auth.Scheme:
+    if given is None:
+        return auth.Open()
+    if given.bearer:
+        return auth.Bearer(read_secret(str(given.bearer.token_file)))
+    if given.header:
+        return auth.Header(given.header.name, read_secret(str(given.header.token_file)))
+    if given.basic:
+        return auth.Basic(given.basic.user.encode(), read_secret(str(given.basic.password_file)))
+    if given.hmac is None:
+        raise SettingsError("auth: name one of bearer, header, basic, hmac")
+    signed = given.hmac
+    return auth.Hmac(
+        signed.header, read_secret(str(signed.secret_file)), signed.prefix, signed.timestamp_header, signed.max_skew
+    )
+
+
+async def serve(app: App, told: Callable[[str], None]) -> None:
+    """Start, say the address, wait, stop."""
+    await app.start()
+    try:
+        told(app.address)
+        await app.wait()
+    finally:
+        await app.stop()

@@ -1,0 +1,214 @@
+"""The ticket systems: what a kind of backend offers, how kinds are found, and the one rule for handing things over.
+
+Each module of this folder is a kind, found by its name; nothing is registered anywhere. This module knows no ticket
+system, no settings file and no store: it is handed options as a mapping and everything else as an `Outside`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from inspect import cleandoc
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import aiohttp
+from msgspec.structs import replace
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from tocsin.errors import DeliveryError, Reason, SettingsError
+from tocsin.model import DeliveryAction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import ModuleType
+
+    from tocsin.model import Delivery, Receipt
+
+
+class Backend(Protocol):
+    """A ticket system as configured. Both calls reach the network once and keep no state between calls."""
+
+    name: str
+
+    async def deliver(self, delivery: Delivery) -> Receipt:
+        """Tell the system; guarantees that the receipt is what its answer says. Raises DeliveryError, nothing else."""
+        ...
+
+    async def find(self, reference: str) -> Receipt | None:
+        """The ticket that carries our reference, or None when creating one cannot make a second.
+
+        Raises DeliveryError when it cannot be known, or when what was found carries another reference (MISMATCH).
+        """
+        ...
+
+
+def utc_now() -> datetime:
+    """The clock a backend signs and reads `Retry-After` by, unless it is handed another."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All a backend may reach of the world: it opens no connection, file or clock by itself."""
+
+    session: aiohttp.ClientSession
+    read_secret: Callable[[str], bytes] = field(repr=False)
+    """Content of the file that a `*_file` option names; called while building, so a missing file shows at start."""
+    clock: Callable[[], datetime] = utc_now
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits so many seconds between two tries to connect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One module of this folder: what can be configured as a backend."""
+
+    name: str
+    title: str
+    """First line of its docstring."""
+    status: str
+    """Proven against what: the docstring's STATUS line."""
+    options: type[BaseModel] | None
+    build: Callable[[str, Any, Outside], Backend] | None
+    """`Backend(name, options, outside)`; None for an embedded kind."""
+
+    @property
+    def embedded(self) -> bool:
+        """It has no network side: its tickets are written in the store's own transaction."""
+        return self.build is None
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every kind in this folder, by name: its modules without a leading underscore."""
+    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return {name: _kind(name, import_module(f"{__name__}.{name}")) for name in names}
+
+
+def _kind(name: str, module: ModuleType) -> Kind:
+    embedded = getattr(module, "EMBEDDED", False)
+    text = cleandoc(module.__doc__ or "")
+    status = re.search(r"^STATUS: (.+)$", text, re.MULTILINE)
+    return Kind(
+        name=name,
+        title=text.partition("\n")[0],
+        status=status[1] if status else "",
+        options=getattr(module, "Options", None),
+        build=None if embedded else module.Backend,
+    )
+
+
+def build(kind: str, name: str, options: Mapping[str, Any], outside: Outside) -> Backend:
+    """The backend of that kind with these options. Raises SettingsError naming the backend, the option and what to do."""
+    known = kinds().get(kind)
+    if known is None or known.build is None or known.options is None:
+        raise SettingsError(f"backend {name}: kind {kind!r} {_no_such_kind(kind)}")
+    try:
+        return known.build(name, known.options.model_validate(options), outside)
+    except ValidationError as error:
+        raise SettingsError(_refusal(name, known, error)) from None
+
+
+def _no_such_kind(kind: str) -> str:
+    names = [known.name for known in kinds().values() if not known.embedded]
+    if kind in kinds():
+        return "is embedded: it is not built here and takes no address"
+    near = get_close_matches(kind, names, n=1)
+    return f"is not known; did you mean {near[0]!r}?" if near else f"is not known; there is: {', '.join(names)}"
+
+
+def _refusal(name: str, kind: Kind, error: ValidationError) -> str:
+    """What is wrong with the options, without their values: a misplaced secret is not repeated."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"backend {name}: {_problem(kind, problem['loc'], problem['msg'])}" for problem in problems)
+
+
+def _problem(kind: Kind, where: tuple[int | str, ...], said: str) -> str:
+    path = ".".join(str(part) for part in where)
+    known = list(kind.options.model_fields) if kind.options else []
+    if said.startswith("Extra inputs"):
+        near = get_close_matches(path, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
+        return f"option {path!r} is not known to kind {kind.name}; {hint}"
+    said = said.removeprefix("Value error, ")
+    return f"option {path!r}: {said}" if path else said
+
+
+_DOUBTFUL = frozenset(
+    {
+        Reason.NO_ANSWER,
+        Reason.UNAVAILABLE,  # some servers answer 500 after creating; a gateway answers 504 for a slow success
+        Reason.UNREADABLE,
+        Reason.MISMATCH,
+        Reason.MISCONFIGURED,  # a redirect after a POST is how some servers say that it is done
+        Reason.BROKEN,
+    }
+)
+
+
+def leaves_doubt(reason: Reason) -> bool:
+    """Whether the system may have done it although the attempt failed so.
+
+    Doubt ends only with a receipt: a delivery that was uncertain stays so, whatever its later attempts end with.
+    """
+    return reason in _DOUBTFUL
+
+
+async def hand_over(backend: Backend, delivery: Delivery) -> Receipt:
+    """Deliver without ever creating blindly: the one road from a delivery to a ticket system.
+
+    An `open` that is not certainly the first look-ups our reference, and what is found is the receipt. Anything else
+    may be told again (it carries the same Idempotency-Key), but needs a ticket: without a number that is looked up too.
+
+    Raises:
+        DeliveryError: From the backend; a look-up that fails is a failed attempt, never a licence to create.
+    """
+    if delivery.action != DeliveryAction.OPEN:
+        return await backend.deliver(delivery if delivery.number else await _numbered(backend, delivery))
+    if delivery.uncertain or delivery.attempts:
+        found = await backend.find(delivery.body.reference)
+        if found is not None:
+            return found
+    return await backend.deliver(delivery)
+
+
+async def _numbered(backend: Backend, delivery: Delivery) -> Delivery:
+    found = await backend.find(delivery.body.reference)
+    if found is None:
+        raise DeliveryError(
+            Reason.NOT_FOUND,
+            f"no ticket of {backend.name} is known for {delivery.body.reference}; resend the delivery that opens it",
+            retry=False,
+        )
+    return replace(delivery, number=found.number)
+
+
+def open_session(connections: int = 20) -> aiohttp.ClientSession:
+    """The session backends share: no cookies, no proxy or password out of the environment, TLS verified.
+
+    Call it inside the running loop; the caller closes it. `connections` bounds those to one host.
+    """
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=connections)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    written = re.fullmatch(r"(\d{1,9})(ms|s|m|h)", value.strip(), re.ASCII)
+    if written is None:
+        raise ValueError("a duration is a whole number and a unit: 500ms, 10s, 2m or 1h")
+    return timedelta(seconds=int(written[1]) * _UNITS[written[2]])
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""An option such as `10s`."""

@@ -1,0 +1,231 @@
+"""One HTTP call of a backend, and what its outcome means for the delivery.
+
+Knows HTTP and our reasons. Knows no ticket system, and does not wait out an outage: durable waits live in the store,
+tenacity here only bridges a connection that could not be made within about two seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_exponential
+from yarl import URL
+
+from tocsin.errors import DeliveryError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+ANSWER_LIMIT = 1_000_000
+"""Bytes of an answer that are read, after inflating."""
+LONGEST_AFTER = timedelta(hours=1)
+"""A server may ask for patience up to here."""
+CONNECT_TRIES = 3
+CONNECT_SPAN = 2.0
+"""Seconds after which no further try to connect begins."""
+EXCERPT = 200
+"""Characters of an answer that an error repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, complete; shows neither headers nor body when printed, for they may hold secrets."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
+    body: bytes = field(repr=False, default=b"")
+    hide: tuple[str, ...] = field(repr=False, default=())
+    """Texts no error may repeat, even when the server does."""
+
+    @property
+    def where(self) -> str:
+        """Method and address for people: without query, user and password."""
+        return f"{self.method} {shown(self.url)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; `cut` when the body went on beyond ANSWER_LIMIT."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    cut: bool = False
+
+
+def shown(url: str) -> str:
+    """An address fit for errors and logs: scheme, host, port and path. Total."""
+    try:
+        address = URL(url)
+    except ValueError:
+        return "(not an address)"
+    return f"{address.scheme}://{address.host_port_subcomponent or ''}{address.raw_path}"
+
+
+async def call(
+    session: aiohttp.ClientSession,
+    request: Request,
+    *,
+    timeout: timedelta,  # noqa: ASYNC109 -- handed to aiohttp, which tells a connection not made from an answer not come
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Answer:
+    """Send once and read the answer, whatever its status; redirects are not followed.
+
+    Only a connection that could not be made is tried again, so the request reaches the server at most once.
+
+    Raises:
+        DeliveryError: UNREACHABLE when nothing was sent, NO_ANSWER or UNREADABLE when it may have been done.
+    """
+    tries = AsyncRetrying(
+        sleep=pause,
+        stop=stop_after_attempt(CONNECT_TRIES) | stop_after_delay(CONNECT_SPAN),
+        wait=wait_exponential(multiplier=0.5),
+        retry=retry_if_exception(_worth_a_try),
+        reraise=True,
+    )
+    try:
+        return await tries(_once, session, request, timeout)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        failure = failed(error, request, timeout)
+    # Raised out here: aiohttp's error holds the headers that were sent, and would travel along as the context.
+    raise failure
+
+
+def _worth_a_try(error: BaseException) -> bool:
+    """Refused or unknown for the moment; a certificate that does not hold will not in a second either."""
+    return isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError)
+
+
+async def _once(session: aiohttp.ClientSession, request: Request, allowed: timedelta) -> Answer:
+    seconds = allowed.total_seconds()
+    async with session.request(
+        request.method,
+        request.url,
+        data=request.body or None,
+        headers=request.headers,
+        allow_redirects=False,
+        timeout=aiohttp.ClientTimeout(total=seconds, connect=seconds / 2),
+    ) as response:
+        body, cut = await _read(response.content)
+        return Answer(status=response.status, headers=response.headers, body=body, cut=cut)
+
+
+async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_LIMIT:
+            return bytes(body[:ANSWER_LIMIT]), True
+    return bytes(body), False
+
+
+def failed(error: Exception, request: Request, allowed: timedelta) -> DeliveryError:
+    """What it means that no answer came: pure; repeats nothing of the request but method and address."""
+    where = request.where
+    match error:
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return DeliveryError(Reason.MISCONFIGURED, f"{where}: not an http(s) address; correct it", retry=False)
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            why = f"{where}: no connection ({_strike(str(error), request)}); check the address and that the server runs"
+            return DeliveryError(Reason.UNREACHABLE, why, retry=True)
+        case aiohttp.ClientResponseError():
+            return DeliveryError(Reason.UNREADABLE, f"{where}: the answer is not HTTP; what listens there?", retry=True)
+        case TimeoutError():
+            why = f"{where}: no answer within {allowed.total_seconds():g} s; raise `timeout` if the server is just slow"
+            # As long again: a server that still works on it shall be done before its tickets are looked through.
+            return DeliveryError(Reason.NO_ANSWER, why, retry=True, after=allowed)
+    why = f"{where}: the connection ended before the answer ({type(error).__name__}); the server's log says more"
+    return DeliveryError(Reason.NO_ANSWER, why, retry=True)
+
+
+_HINTS = {
+    Reason.RATE_LIMITED: "it will be tried again later",
+    Reason.UNAVAILABLE: "it will be tried again later",
+    Reason.UNAUTHORIZED: "check the token and its rights",
+    Reason.NOT_FOUND: "check the address and that the ticket exists",
+    Reason.REFUSED: "check the body's fields against what the server wants",
+    Reason.MISCONFIGURED: "give the address it points to; redirects are not followed",
+}
+_EXPLICIT = {
+    401: Reason.UNAUTHORIZED,
+    403: Reason.UNAUTHORIZED,
+    404: Reason.NOT_FOUND,
+    408: Reason.RATE_LIMITED,
+    410: Reason.NOT_FOUND,
+    425: Reason.RATE_LIMITED,
+    429: Reason.RATE_LIMITED,
+}
+_BY_HUNDRED = {3: Reason.MISCONFIGURED, 4: Reason.REFUSED, 5: Reason.UNAVAILABLE}
+_PASSING = frozenset({Reason.RATE_LIMITED, Reason.UNAVAILABLE})
+
+
+def meaning(status: int) -> Reason | None:
+    """Why a status is no success; None for a success."""
+    return _EXPLICIT.get(status) or _BY_HUNDRED.get(status // 100)
+
+
+def refusal(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
+    """The answer as an error, or None when it is a success; pure. `Retry-After` counts where trying again makes sense."""
+    reason = meaning(answer.status)
+    if reason is None:
+        return None
+    retry = reason in _PASSING
+    said = excerpt(answer.body, request)
+    detail = f"{request.where}: {answer.status}{f' {said!r}' if said else ''}; {_HINTS[reason]}"
+    after = retry_after(answer.headers.get("Retry-After", ""), now) if retry else None
+    return DeliveryError(reason, detail, retry=retry, after=after)
+
+
+def decoded(answer: Answer, request: Request) -> Any:
+    """The JSON of a successful answer. Raises DeliveryError UNREADABLE when it is none: it may well have been done."""
+    if answer.cut:
+        raise unreadable(request, f"the answer is longer than {ANSWER_LIMIT} bytes")
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = excerpt(answer.body, request)
+    raise unreadable(request, f"the answer is not JSON: {said!r}" if said else "the answer is empty")
+
+
+def unreadable(request: Request, problem: str) -> DeliveryError:
+    """A success was answered, but not what it made: try again, and look first."""
+    return DeliveryError(
+        Reason.UNREADABLE, f"{request.where}: {problem}; check that it is the API's address", retry=True
+    )
+
+
+def excerpt(body: bytes, request: Request) -> str:
+    """The beginning of an answer as one printable line, secrets struck out."""
+    text = _strike(body.decode("utf-8", "replace"), request)
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
+
+
+def _strike(text: str, request: Request) -> str:
+    for secret in request.hide:
+        text = text.replace(secret, "***")
+    return text
+
+
+def retry_after(value: str, now: datetime) -> timedelta | None:
+    """How long a `Retry-After` header asks to wait (RFC 9110 §10.2.3: seconds or an HTTP date), 0 to LONGEST_AFTER.
+
+    None when it is missing or means nothing. Total on any text.
+    """
+    value = value.strip()
+    if re.fullmatch(r"\d+", value, re.ASCII):
+        return min(timedelta(seconds=int(value.lstrip("0")[:9] or 0)), LONGEST_AFTER)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(at - now, timedelta(0)), LONGEST_AFTER)

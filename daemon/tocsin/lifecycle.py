@@ -1,0 +1,331 @@
+"""The life of an incident, as one pure function: what an event does to it, and why.
+
+Knows the types and nothing else: no clock, no store, no ticket system. `advance` decides. The invariants are in HOUSE order: one live incident per key, one ticket per
+incident, one note per change of state, suppression only ever suppresses creation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin import wording
+from tocsin.model import (
+    LANGUAGES,
+    Change,
+    Decision,
+    DeliveryAction,
+    Impact,
+    Incident,
+    Note,
+    Policy,
+    State,
+    TicketStatus,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+TOLD_JOINS = 20
+"""So many fingerprints joining one incident are told to the ticket one by one; further ones are only counted."""
+
+
+class Fired(Struct, frozen=True, kw_only=True):
+    """An alert fires and the rules want a ticket for it."""
+
+    dedup_key: str
+    rule: str
+    element: str
+    impact: Impact
+    policy: Policy
+    declarant: str
+    what: str
+    """The alert in a few words, for the notes."""
+    id: str
+    """The id and row of the incident, should this begin one."""
+    n: int
+    known: bool = False
+    """This fingerprint fires in this incident already: a repeat."""
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """A fingerprint that fired in this incident no longer does."""
+
+    what: str
+    unsent: bool = False
+    """The ticket was not asked for yet, or asked in a delivery that can still be withdrawn."""
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed."""
+
+
+class TicketSeen(Struct, frozen=True, kw_only=True):
+    """A person changed the ticket."""
+
+    actor: str
+    status: TicketStatus | None = None
+    """The new status, when it is the status that was changed."""
+
+
+Event = Fired | Resolved | Tick | TicketSeen
+
+_ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
+
+
+def fired(decision: Decision, *, what: str, declarant: str, known: bool, mint: tuple[str, int]) -> Fired:
+    """The event that a decision for a ticket makes; `mint` is the id and row of the incident it may begin.
+
+    Raises:
+        ValueError: The decision lacks the element, impact or policy that a ticket needs.
+    """
+    if decision.element is None or decision.impact is None or decision.policy is None:
+        raise ValueError(f"rule {decision.rule}: a ticket needs an element, an impact and a policy")
+    return Fired(
+        dedup_key=decision.dedup_key,
+        rule=decision.rule,
+        element=decision.element.reference,
+        impact=decision.impact,
+        policy=decision.policy,
+        declarant=declarant,
+        what=what,
+        id=mint[0],
+        n=mint[1],
+        known=known,
+    )
+
+
+def advance(incident: Incident | None, event: Event, now: datetime) -> Change | None:
+    """Say what `event` does to `incident`; None when it does nothing worth writing down.
+
+    `incident` is the live one of the event's key, else the latest closed one, else None. The policy is the one the
+    event brings, and the incident's own for everything else.
+    """
+    match event:
+        case Fired():
+            return _fired(incident, event, now)
+        case Resolved():
+            return _resolved(incident, event, now) if incident else None
+        case Tick():
+            return _ticked(incident, now) if incident else None
+        case TicketSeen():
+            return _seen(incident, event, now) if incident else None
+        case _:
+            assert_never(event)
+
+
+def _fired(incident: Incident | None, event: Fired, now: datetime) -> Change | None:
+    if incident is None:
+        return _begin(event, "", now)
+    if incident.state == State.CLOSED:
+        return _again(incident, event, now)
+    if incident.state == State.CLEAR:
+        return _relapse(incident, event, now)
+    return _worse(incident, event, now)
+
+
+def _begin(event: Fired, previous: str, now: datetime) -> Change:
+    hold = event.policy.hold
+    held = bool(hold)
+    incident = Incident(
+        id=event.id,
+        n=event.n,
+        dedup_key=event.dedup_key,
+        state=State.HELD if held else State.OPEN,
+        rule=event.rule,
+        element=event.element,
+        impact=event.impact,
+        policy=event.policy,
+        declarant=event.declarant,
+        opened_at=now,
+        last_seen_at=now,
+        due_at=now + hold if held else None,
+        firing=1,
+        alerts=1,
+        declared=not held,
+        previous=previous,
+    )
+    if held:
+        return Change(
+            incident=incident, notes=(wording.note(incident, "held", now, what=event.what, hold=wording.span(hold)),)
+        )
+    notes = (wording.note(incident, "opened", now, what=event.what),)
+    return Change(incident=incident, notes=notes, deliveries=(DeliveryAction.OPEN,))
+
+
+def _again(incident: Incident, event: Fired, now: datetime) -> Change | None:
+    """A closed incident's key fires: the same ticket within its reopen window, a new one that links it beyond."""
+    closed_at = incident.closed_at or incident.last_seen_at
+    if event.known and now < closed_at + (event.policy.close_after or event.policy.reopen):
+        return None  # a person closed it while it fires: give them the quiet time before saying it again
+    if not incident.declared or now >= closed_at + event.policy.reopen:
+        return _begin(event, incident.id if incident.declared else "", now)
+    firing = incident.firing if event.known else incident.firing + 1
+    opened = replace(
+        _meet(incident, event, now), state=State.OPEN, closed_at=None, cleared_at=None, due_at=None, firing=firing
+    )
+    return Change(
+        incident=opened,
+        notes=(wording.note(opened, "reopened", now, what=event.what),),
+        deliveries=(DeliveryAction.REOPEN,),
+    )
+
+
+def _relapse(incident: Incident, event: Fired, now: datetime) -> Change:
+    opened = _changed(_meet(incident, event, now), now)
+    opened = replace(opened, state=State.OPEN, cleared_at=None, due_at=None, firing=1)
+    return _flapped(incident, opened, wording.note(opened, "relapsed", now, what=event.what))
+
+
+def _worse(incident: Incident, event: Fired, now: datetime) -> Change | None:
+    """A repeat, or another fingerprint, while held or open: only a new member or another impact is worth telling."""
+    after = _meet(incident, event, now)
+    notes: list[Note] = []
+    if not event.known:
+        after = replace(after, firing=incident.firing + 1)
+        notes.append(wording.note(after, "joined", now, what=event.what))
+    if after.impact != incident.impact:
+        kind = "raised" if after.impact.rank > incident.impact.rank else "lowered"
+        notes.append(wording.impact_note(after, kind, incident.impact, now))
+    if after.state == State.HELD:
+        return Change(incident=_hasten(incident, after, event, now), notes=tuple(notes))
+    if not notes and after.policy == incident.policy and after.rule == incident.rule:
+        return None
+    return Change(incident=after, notes=tuple(notes), deliveries=_tell(incident, after))
+
+
+def _tell(before: Incident, after: Incident) -> tuple[DeliveryAction, ...]:
+    if after.impact != before.impact:
+        return (DeliveryAction.UPDATE,)
+    if before.firing < after.firing <= TOLD_JOINS and not after.flapping:
+        return (DeliveryAction.NOTE,)
+    return ()
+
+
+def _hasten(before: Incident, after: Incident, event: Fired, now: datetime) -> Incident:
+    """A rise in impact halves what is left of the hold, or takes the rule's hold for the new impact if shorter."""
+    if before.due_at is None or after.impact.rank <= before.impact.rank:
+        return after
+    halved = now + (before.due_at - now) / 2
+    return replace(after, due_at=max(now, min(halved, before.opened_at + event.policy.hold)))
+
+
+def _meet(incident: Incident, event: Fired, now: datetime) -> Incident:
+    """The incident with what the newest decision says; while several fingerprints fire, the impact only rises."""
+    alone = incident.firing == 0 or (incident.firing == 1 and event.known)
+    impact = event.impact if alone else max(incident.impact, event.impact, key=lambda impact: impact.rank)
+    return replace(
+        incident,
+        rule=event.rule,
+        impact=impact,
+        policy=event.policy,
+        last_seen_at=now,
+        alerts=incident.alerts + 1,
+    )
+
+
+def _resolved(incident: Incident, event: Resolved, now: datetime) -> Change | None:
+    firing = max(0, incident.firing - 1)
+    after = replace(incident, firing=firing, last_seen_at=now, alerts=incident.alerts + 1)
+    if firing or incident.state in (State.CLEAR, State.CLOSED):
+        return Change(incident=after)
+    if incident.state == State.HELD:
+        return _without_ticket(after, "blip", event, now)
+    if event.unsent:
+        return _without_ticket(after, "withdrawn", event, now)
+    return _clear(after, event, now)
+
+
+def _without_ticket(incident: Incident, kind: str, event: Resolved, now: datetime) -> Change:
+    closed = replace(incident, state=State.CLOSED, cleared_at=now, closed_at=now, due_at=None, declared=False)
+    # A withdrawn ticket leaves a `close` that cancels the unsent `open` when it is folded in.
+    deliveries = (DeliveryAction.CLOSE,) if incident.declared else ()
+    return Change(incident=closed, notes=(wording.note(closed, kind, now, what=event.what),), deliveries=deliveries)
+
+
+def _clear(incident: Incident, event: Resolved, now: datetime) -> Change:
+    after = replace(_changed(incident, now), state=State.CLEAR, cleared_at=now)
+    after = replace(after, due_at=_quiet_over(after, now))
+    return _flapped(incident, after, wording.note(after, "cleared", now, what=event.what))
+
+
+def _quiet_over(incident: Incident, now: datetime) -> datetime | None:
+    """When a clear incident may be closed: after the rule's quiet time, and a flapping one after its own too."""
+    quiet = incident.policy.close_after
+    if quiet is None:
+        return None
+    if incident.flapping and incident.policy.flap:
+        quiet = max(quiet, incident.policy.flap.quiet)
+    return now + quiet
+
+
+def _changed(incident: Incident, now: datetime) -> Incident:
+    """Count one change between open and clear; only changes within the rule's span tell flapping."""
+    flap = incident.policy.flap
+    if flap is None:
+        return replace(incident, changes=(), flapping=False)
+    calm = not incident.changes or now - incident.changes[-1] >= flap.quiet
+    flapping = incident.flapping and not calm
+    recent = tuple(at for at in incident.changes if now - at < flap.within)[-flap.changes :]
+    changes = () if incident.flapping and calm else recent
+    changes = (*changes, now)
+    return replace(incident, changes=changes, flapping=flapping or len(changes) >= flap.changes)
+
+
+def _flapped(before: Incident, after: Incident, note: Note) -> Change:
+    """Tell the change, unless it flaps: then tell once that it does, and no more until it is quiet."""
+    flap = after.policy.flap
+    if not after.flapping or flap is None:
+        action = DeliveryAction.NOTE if after.touched else DeliveryAction.UPDATE
+        return Change(incident=after, notes=(note,), deliveries=(action,))
+    if before.flapping:
+        return Change(incident=after, notes=(note,))
+    words = {"count": len(after.changes), "within": wording.span(flap.within), "quiet": wording.span(flap.quiet)}
+    text = {language: note.text[language] + wording.FLAPPING[language].format(**words) for language in LANGUAGES}
+    return Change(incident=after, notes=(replace(note, text=text),), deliveries=(DeliveryAction.UPDATE,))
+
+
+def _ticked(incident: Incident, now: datetime) -> Change | None:
+    if incident.due_at is None or now < incident.due_at:
+        return None
+    if incident.state == State.HELD:
+        after = replace(incident, state=State.OPEN, due_at=None, declared=True)
+        return Change(incident=after, notes=(wording.note(after, "declared", now),), deliveries=(DeliveryAction.OPEN,))
+    if incident.state == State.CLEAR:
+        return _close(incident, now)
+    return Change(incident=replace(incident, due_at=None))
+
+
+def _close(incident: Incident, now: datetime) -> Change:
+    quiet = wording.span(now - incident.cleared_at) if incident.cleared_at else ""
+    if incident.touched and incident.policy.unless_touched:
+        after = replace(incident, due_at=None)
+        return Change(
+            incident=after, notes=(wording.note(after, "left", now, quiet=quiet),), deliveries=(DeliveryAction.NOTE,)
+        )
+    after = replace(incident, state=State.CLOSED, closed_at=now, due_at=None, flapping=False, changes=())
+    notes = (wording.note(after, "closed", now, quiet=quiet),)
+    return Change(incident=after, notes=notes, deliveries=(DeliveryAction.CLOSE,))
+
+
+def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None:
+    if incident.state == State.CLOSED:
+        return None
+    if event.status in _ENDED:
+        after = replace(incident, state=State.CLOSED, closed_at=now, due_at=None, touched=True, flapping=False)
+        return Change(incident=after, notes=(wording.note(after, "ended", now, actor=event.actor),))
+    if incident.touched:
+        return None
+    after = replace(incident, touched=True)
+    return Change(incident=after, notes=(wording.note(after, "touched", now, actor=event.actor),))
+
+
+def ticket_status(incident: Incident) -> TicketStatus:
+    """The status the ticket should have, as far as tocsin is concerned."""
+    if incident.state == State.CLOSED:
+        return TicketStatus.CLOSED
+    if incident.state == State.CLEAR and not incident.flapping:
+        return TicketStatus.REPAIRED
+    return TicketStatus.DECLARED

@@ -1,0 +1,155 @@
+"""Every series Prometheus can scrape, each with a bounded set of label values.
+
+The parts tell what happened through the small observers below; what must be read off (queue, live incidents, ages) is
+read when Prometheus asks. Nothing here knows how the parts work.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prometheus_client.metrics_core import Metric
+
+RULE_LABELS = 500
+"""So many rules have their own label; those beyond share `other`."""
+
+_FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SLOW = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    """The series of one service; made once by the composition root."""
+
+    def __init__(self, version: str, sqlite_version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._alerts = self._counter("tocsin_alerts", "Alerts by source and what became of them", "source", "outcome")
+        self._decisions = self._counter("tocsin_decisions", "New decisions by rule and action", "rule", "outcome")
+        self._requests = self._counter("tocsin_hook_requests", "Hook requests by source and status", "source", "status")
+        self._deliveries = self._counter(
+            "tocsin_deliveries", "Attempts to tell a backend, by outcome", "backend", "action", "outcome"
+        )
+        self._delivery_seconds = self._histogram(
+            "tocsin_delivery_seconds", "Duration of an attempt to tell a backend", _SLOW, "backend"
+        )
+        self._to_ticket = self._histogram(
+            "tocsin_alert_to_ticket_seconds", "From the first alert of an incident to its ticket's number", _SLOW
+        )
+        self._commit_alerts = self._histogram("tocsin_commit_alerts", "Alerts and other work in one commit", _SIZES)
+        self._commit_seconds = self._histogram("tocsin_commit_seconds", "Duration of one commit", _FAST)
+        self._store_failures = self._counter("tocsin_store_failures", "Commits that failed")
+        self._reloads = self._counter("tocsin_reloads", "Reloads of rules and fleet by result", "result")
+        self._reload_good = self._gauge("tocsin_reload_successful", "1 when the last reload went live")
+        self._reload_time = self._gauge("tocsin_reload_success_timestamp_seconds", "When a reload last went live")
+        self._rules = Info("tocsin_rules", "The rule set and fleet that are live", registry=self.registry)
+        self._rule_count = self._gauge("tocsin_rules_loaded", "Rules in the live rule set")
+        self._element_count = self._gauge("tocsin_fleet_elements", "Elements in the live fleet")
+        build = Info("tocsin_build", "This program", registry=self.registry)
+        build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
+        self._alert_children: dict[tuple[str, str], Counter] = {}
+        self._rule_names: set[str] = set()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+    # --- told by the parts -----------------------------------------------------------------------------------------
+
+    def taken(self, source: str, outcomes: Iterable[str]) -> None:
+        """A body's alerts were taken in, with these outcomes."""
+        for outcome, count in Tally(outcomes).items():
+            child = self._alert_children.get((source, outcome))
+            if child is None:
+                child = self._alert_children[source, outcome] = self._alerts.labels(source, outcome)
+            child.inc(count)
+
+    def decided(self, rule: str, outcome: str) -> None:
+        """A rule decided about an alert that was not a plain repeat."""
+        if rule not in self._rule_names:
+            if len(self._rule_names) >= RULE_LABELS:
+                rule = "other"
+            self._rule_names.add(rule)
+        self._decisions.labels(rule, outcome).inc()
+
+    def answered(self, source: str, status: int) -> None:
+        """A hook request was answered; `source` is a configured name or `unknown`."""
+        self._requests.labels(source, status).inc()
+
+    def committed(self, weight: int, seconds: float) -> None:
+        """The store committed a group."""
+        self._commit_alerts.observe(weight)
+        self._commit_seconds.observe(seconds)
+
+    def failed(self, problem: str) -> None:
+        """The store could not commit; the problem itself is in the log."""
+        del problem
+        self._store_failures.inc()
+
+    def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
+        """An attempt to tell a backend ended."""
+        self._deliveries.labels(backend, action, outcome).inc()
+        self._delivery_seconds.labels(backend).observe(seconds)
+
+    def ticketed(self, seconds: float) -> None:
+        """A ticket has its number, so long after the incident's first alert."""
+        self._to_ticket.observe(seconds)
+
+    def reloaded(self, *, good: bool, at: float) -> None:
+        """A reload ended: `good` went live, anything else left the last good set."""
+        self._reloads.labels("live" if good else "refused").inc()
+        self._reload_good.set(good)
+        if good:
+            self._reload_time.set(at)
+
+    def live(self, rule_set: str, fleet: str, rules: int, elements: int) -> None:
+        """What decides from now on, by content hash."""
+        self._rules.info({"hash": rule_set, "fleet": fleet})
+        self._rule_count.set(rules)
+        self._element_count.set(elements)
+
+    # --- read when asked -------------------------------------------------------------------------------------------
+
+    def watch(self, read: Callable[[], Mapping[str, float]], states: Callable[[], Mapping[str, int]]) -> None:
+        """Read these gauges at each scrape: name → value, and live incidents by state."""
+        self.registry.register(_Reader(read, states))
+
+
+GAUGES = {
+    "tocsin_queue_alerts": "Work waiting for its commit, in alerts",
+    "tocsin_firing_alerts": "Fingerprints that fire now",
+    "tocsin_unsent_deliveries": "Deliveries not sent yet, dead ones that open a ticket included",
+    "tocsin_oldest_undelivered_seconds": "Age of the oldest delivery not sent yet; 0 when there is none",
+    "tocsin_store_up": "1 while the store can write",
+}
+"""What `watch` reads: name → help."""
+
+
+class _Reader(Collector):
+    def __init__(self, read: Callable[[], Mapping[str, float]], states: Callable[[], Mapping[str, int]]) -> None:
+        self._read = read
+        self._states = states
+
+    def collect(self) -> Iterable[Metric]:
+        for name, value in self._read().items():
+            yield GaugeMetricFamily(name, GAUGES[name], value=value)
+        incidents = GaugeMetricFamily("tocsin_incidents", "Live incidents by state", labels=["state"])
+        for state, count in self._states().items():
+            incidents.add_metric([state], count)
+        yield incidents
+
+    def describe(self) -> Iterable[Metric]:
+        return []

@@ -1,0 +1,103 @@
+"""What a template may say: checked when it is loaded, so that an alert never meets a template that cannot work.
+
+MiniJinja itself refuses an unknown filter, test or variable only when it meets one. And some of what it offers lets a
+few characters allocate gigabytes (`indent`, `format`), which no limit on steps prevents: only what is named here may
+be used. Knows texts, not alerts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tocsin.rules.facts import ELEMENT_FIELDS
+from tocsin.yaml12 import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+LONGEST = 8_000
+"""Longest template, in characters: MiniJinja recurses over what it reads."""
+
+FILTERS = frozenset(
+    "abs bool capitalize count d default first float fr int join last length lines list lower max min replace reverse "  # noqa: SIM905
+    "round sort split string sum title trim unique upper urlencode".split()
+)
+TESTS = frozenset(
+    "defined undefined none number integer float string odd even divisibleby startingwith endingwith in eq ne lt le gt "  # noqa: SIM905
+    "ge lower upper".split()
+)
+BLOCKS = frozenset("if elif else endif for endfor set endset with endwith".split())  # noqa: SIM905 - words, not a table
+FUNCTIONS = frozenset({"range"})
+
+_STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_PIECE = re.compile(rf"\{{#.*?#\}}|\{{[{{%][-+]?((?:{_STRING}|(?![-+]?[%}}]\}})[^'\"])*)[-+]?[%}}]\}}", re.DOTALL)
+"""A comment, or code with what is inside it."""
+_TEXT = re.compile(_STRING, re.DOTALL)
+_BLOCK = re.compile(r"\{%[-+]?\s*(\w+)")
+_FILTER = re.compile(r"\|\s*([\w.]+)")
+_TEST = re.compile(r"\bis\s+(?:not\s+)?(\w+)")
+_METHOD = re.compile(r"\.\s*(\w+)\s*\(")
+_REPEATED = re.compile(r"''\s*\*(?!\*)|(?<!\*)\*\s*''")
+_COMPARED = re.compile(
+    r"(?<![\w.])([A-Za-z_][\w.]*)\s*(?:[<>]=?|[=!]=)\s*-?\d|\d\s*(?:[<>]=?|[=!]=)\s*([A-Za-z_][\w.]*)(?!\s*[\w.|])"
+)
+
+
+def check(source: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a template that uses what is not offered.
+
+    Args:
+        source: a template that MiniJinja can read.
+        names: the variables it uses, such as `summary`, `labels.team`, `element.name`.
+        known: the variables there are.
+
+    Raises:
+        ValueError: it does; the sentence names what, and the nearest that may be used.
+    """
+    if len(source) > LONGEST:
+        raise ValueError(f"a template of more than {LONGEST} characters: shorten it")
+    if stray := re.search(r"\{[{%#]|[}%#]\}", _PIECE.sub("", source)):
+        raise ValueError(f'"{stray[0]}" has no counterpart: to print it, write {{{{ "{stray[0]}" }}}}')
+    code = " ; ".join(_TEXT.sub("''", inner) for inner in _PIECE.findall(source))
+    _words("block", (found for piece in _PIECE.finditer(source) for found in _BLOCK.findall(piece[0][:80])), BLOCKS)
+    _words("filter", _FILTER.findall(code), FILTERS)
+    _words("test", _TEST.findall(code), TESTS)
+    if method := _METHOD.search(code):
+        raise ValueError(f'methods such as ".{method[1]}()" are not available: use a filter ({_listed(FILTERS)})')
+    if _REPEATED.search(code):
+        raise ValueError("a text cannot be multiplied: write it out")
+    _names(names, known)
+    _comparisons(code, known)
+
+
+def _names(names: Iterable[str], known: Collection[str]) -> None:
+    for name in sorted(names):
+        head, _, rest = name.partition(".")
+        if head not in FUNCTIONS:
+            _words("variable", [head], known)
+        if head == "element":
+            _words("field of an element", [rest], ELEMENT_FIELDS)
+        elif head == "labels" and "." in rest:
+            raise ValueError(f"\"labels.{rest}\" is no label: write labels['{rest}']")
+        elif rest and head != "labels":
+            raise ValueError(f'"{head}" is a text and has no "{rest}"')
+
+
+def _comparisons(code: str, known: Collection[str]) -> None:
+    """Variables are texts, and in MiniJinja every text is greater than every number."""
+    for found in _COMPARED.findall(code):
+        name = "".join(found)
+        if name.partition(".")[0] in known:
+            raise ValueError(f'"{name}" is a text, not a number: write {name}|int or {name}|float')
+
+
+def _words(kind: str, words: Iterable[str], known: Collection[str]) -> None:
+    for word in words:
+        if word not in known:
+            hint = nearest(word, known) or f"there are {_listed(known)}"
+            raise ValueError(f'unknown {kind} "{word}" ({hint})')
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,158 @@
+"""What pydantic says against a rule file, in our sentences: where, what is wrong, which word is near.
+
+Knows the schema's types only to name the keys that were possible at a place.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from tocsin.rules.schema import RuleFile
+from tocsin.yaml12 import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from tocsin.errors import RuleError
+    from tocsin.yaml12 import Path, Positions
+
+_TAG = re.compile(r"\(\w+\)\Z")
+_KEY = "[key]"
+
+
+def of(error: ValidationError, positions: Positions, prefix: Path = ()) -> list[RuleError]:
+    """Return everything that is wrong, as errors with their places.
+
+    Args:
+        error: what pydantic raised.
+        positions: where the file's values stand.
+        prefix: the way to the value that was validated.
+    """
+    return [
+        _problem(details, positions, prefix)
+        for details in error.errors(include_url=False)
+        if not (details["type"] == "too_short" and details["input"])  # its items were refused, each by itself
+    ]
+
+
+def _problem(details: ErrorDetails, positions: Positions, prefix: Path) -> RuleError:
+    said = (*prefix, *details["loc"])
+    path = tuple(step for step in said if not (isinstance(step, str) and (step == _KEY or _TAG.match(step))))
+    key = details["type"] == "extra_forbidden" or said[-1] == _KEY
+    sentence, hint = _SENTENCES.get(details["type"], _other)(details, path)
+    return positions.problem(sentence, path, key=key, hint=hint)
+
+
+Said = tuple[str, str]
+"""A sentence and a hint."""
+
+
+def _other(details: ErrorDetails, _path: Path) -> Said:
+    return f"{_shown(details['input'])}: {details['msg']}", ""
+
+
+def _own(details: ErrorDetails, _path: Path) -> Said:
+    """One of our own validators said it."""
+    return str(details["ctx"]["error"]), ""
+
+
+def _missing(_details: ErrorDetails, path: Path) -> Said:
+    return f'the key "{path[-1]}" is missing', ""
+
+
+def _unknown_key(_details: ErrorDetails, path: Path) -> Said:
+    known = sorted(set(_keys(path[:-1])))
+    return f'unknown key "{path[-1]}"', nearest(str(path[-1]), known) or f"known: {', '.join(known)}"
+
+
+def _unknown_word(details: ErrorDetails, _path: Path) -> Said:
+    known = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+    word = details["input"]
+    hint = nearest(word, known) if isinstance(word, str) else ""
+    return f"{_shown(word)} is not one of {', '.join(known)}", hint
+
+
+def _not_text(details: ErrorDetails, _path: Path) -> Said:
+    value = details["input"]
+    if isinstance(value, (bool, int, float)):
+        return f"{_shown(value)} is not a text: write it in quotes", ""
+    return _wanted("a text")(details, _path)
+
+
+def _wanted(shape: str) -> Callable[[ErrorDetails, Path], Said]:
+    return lambda details, _path: (f"{_shown(details['input'])} where {shape} is wanted", "")
+
+
+def _shaped(details: ErrorDetails, _path: Path) -> Said:
+    shapes = " or ".join(f"a {shape}" for shape in re.findall(r"\((\w+)\)", details["ctx"]["expected_tags"]))
+    return f"{_shown(details['input'])} where {shapes} is wanted", ""
+
+
+def _id(_details: ErrorDetails, _path: Path) -> Said:
+    return "an id is made of small letters, digits and hyphens, at most 80", ""
+
+
+_SENTENCES: dict[str, Callable[[ErrorDetails, Path], Said]] = {
+    "value_error": _own,
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "enum": _unknown_word,
+    "literal_error": _unknown_word,
+    "string_type": _not_text,
+    "string_too_short": _wanted("a text"),
+    "string_pattern_mismatch": _id,
+    "union_tag_invalid": _shaped,
+    "model_type": _wanted("a mapping"),
+    "dict_type": _wanted("a mapping"),
+    "tuple_type": _wanted("a list"),
+    "too_short": _wanted("at least one"),
+    "float_type": _wanted("a number"),
+    "int_type": _wanted("a whole number"),
+    "bool_type": _wanted("true or false"),
+}
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence, as the file might have it."""
+    match value:
+        case None:
+            return "no value"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"' if value else "an empty text"
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list():
+            return "a list" if value else "an empty list"
+    return str(value)
+
+
+def _keys(path: Path) -> Iterator[str]:
+    """The keys that are known at a place; where several kinds of mapping may stand, those of all."""
+    models: list[type[BaseModel]] = [RuleFile]
+    for step in path:
+        models = [inner for model in models for inner in _below(model, step)] or models
+    for model in models:
+        for name, field in model.model_fields.items():
+            yield field.alias or name
+
+
+def _below(model: type[BaseModel], step: str | int) -> list[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if step == (field.alias or name):
+            return list(_models(field.annotation))
+    return []
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

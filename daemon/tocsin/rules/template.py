@@ -1,0 +1,180 @@
+"""Templates and expressions: MiniJinja, compiled when loaded, rendered in microseconds, never able to harm.
+
+A template of texts and plain `{{ variables }}` is not worth an engine: it is filled in directly, with the same result.
+Knows nothing of rules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from minijinja import Environment, TemplateError
+
+from tocsin.errors import TocsinError
+from tocsin.rules import grammar
+from tocsin.rules.facts import AbsentError, attribute, variable
+from tocsin.wording import IMPACT_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tocsin.rules.facts import Facts
+
+    Getter = Callable[[Facts], object]
+
+FUEL = 20_000
+"""Steps that one rendering may take."""
+GROWN = 65_536
+"""Longest text that a rendering may give, in characters; the ticket's own limits are far below."""
+
+FRENCH = {
+    "critical": "critique",
+    "major": "majeure",
+    "minor": "mineure",
+    "warning": "avertissement",
+    "info": "information",
+    "firing": "en cours",
+    "resolved": "résolue",
+} | {impact.value: words["fr"] for impact, words in IMPACT_WORDS.items()}
+"""Severities, states of an alert and impacts, for the filter `fr`."""
+
+_PLAIN = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?) ?\}\}")
+
+
+class RenderError(TocsinError):
+    """A template that cannot be filled in for this alert; the sentence says which and why."""
+
+
+class Template(Protocol):
+    """What makes a text of the facts about an alert."""
+
+    source: str
+
+    def render(self, facts: Facts) -> str:
+        """Return the text.
+
+        Raises:
+            RenderError: a variable is absent, or the template fails or goes beyond its limits.
+        """
+
+
+class Templates:
+    """All templates of one rule set, in one environment; the same source is compiled once."""
+
+    def __init__(self) -> None:
+        self._env = Environment(
+            undefined_behavior="strict",
+            fuel=FUEL,
+            auto_escape_callback=lambda _name: False,
+            pycompat=False,
+            debug=False,
+            filters={"fr": french},
+        )
+        self._known: dict[str, str] = {}
+
+    def template(self, name: str, source: str, known: frozenset[str], captures: frozenset[str]) -> Template:
+        """Compile a template.
+
+        Args:
+            name: what errors call it.
+            source: its text.
+            known: the variables it may use beside the captures.
+            captures: the rule's captures.
+
+        Raises:
+            ValueError: it cannot be read, or uses what is not known.
+        """
+        names = self._names(source)
+        grammar.check(source, names, known | captures)
+        return _plain(name, source, captures) or self._full(name, source, names, captures)
+
+    def expression(self, name: str, expression: str, known: frozenset[str], captures: frozenset[str]) -> Template:
+        """Compile an expression; what it renders is empty when the expression is false."""
+        if re.search(r"\{[{%#]|[}%#]\}", expression):
+            raise ValueError("an expression is written without braces, such as count|int > 20")
+        source = f"{{% if {expression} %}}true{{% endif %}}"
+        return self.template(name, source, known, captures)
+
+    def _names(self, source: str) -> set[str]:
+        try:
+            return self._env.undeclared_variables_in_str(source[: grammar.LONGEST], nested=True)
+        except TemplateError as error:
+            line = f" in its line {error.line}" if error.line and error.line > 1 else ""
+            raise ValueError(f"this is no template: {error.detail or error.message}{line}") from None
+
+    def _full(self, name: str, source: str, names: set[str], captures: frozenset[str]) -> Template:
+        compiled = self._known.get(source)
+        if compiled is None:
+            compiled = self._known[source] = str(len(self._known))
+            self._env.add_template(compiled, source)
+        heads = {used.partition(".")[0] for used in names} - grammar.FUNCTIONS
+        variables = [(head, variable(head, captures)) for head in sorted(heads)]
+        return _Full(name, source, self._env, compiled, variables)
+
+
+def french(word: object) -> str:
+    """Return a severity, a state of an alert or an impact in French; any other word as it is."""
+    return FRENCH.get(str(word), str(word))
+
+
+class _Plain:
+    """Texts and plain variables in turn."""
+
+    __slots__ = ("_form", "_getters", "name", "source")
+
+    def __init__(self, name: str, source: str, form: str, getters: list[Getter]) -> None:
+        self.name = name
+        self.source = source
+        self._form = form
+        self._getters = getters
+
+    def render(self, facts: Facts) -> str:
+        try:
+            return self._form % tuple([get(facts) for get in self._getters])
+        except AbsentError as error:
+            raise RenderError(f"{self.name}: {error}") from None
+
+
+class _Full:
+    """Everything else, by MiniJinja."""
+
+    __slots__ = ("_compiled", "_env", "_variables", "name", "source")
+
+    def __init__(
+        self, name: str, source: str, env: Environment, compiled: str, variables: list[tuple[str, Getter]]
+    ) -> None:
+        self.name = name
+        self.source = source
+        self._env = env
+        self._compiled = compiled
+        self._variables = variables
+
+    def render(self, facts: Facts) -> str:
+        try:
+            text = self._env.render_template(self._compiled, **{name: get(facts) for name, get in self._variables})
+        except TemplateError as error:
+            raise RenderError(f"{self.name}: {self._why(error)}") from None
+        except (AttributeError, TypeError) as error:  # raised by our own objects when a template calls them
+            raise RenderError(f"{self.name}: {error}") from None
+        if len(text) > GROWN:
+            raise RenderError(f"{self.name}: it gives more than {GROWN} characters")
+        return text
+
+    def _why(self, error: TemplateError) -> str:
+        if error.kind == "OutOfFuel":
+            return f"it takes more than {FUEL} steps"
+        start, end = error.range or (0, 0)
+        place = self.source.encode()[start:end].decode("utf-8", "replace")
+        if error.kind == "UndefinedError":
+            return f"{place or 'a variable'} is not there"
+        return f"{error.detail or error.kind} at {place}" if place else f"{error.detail or error.kind}"
+
+
+def _plain(name: str, source: str, captures: frozenset[str]) -> _Plain | None:
+    """The template as texts and variables in turn, or None when it is more than that."""
+    texts = _PLAIN.split(source.removesuffix("\n"))
+    if any("{{" in text or "{%" in text or "{#" in text for text in texts[::2]):
+        return None
+    form = "%s".join(text.replace("%", "%%") for text in texts[::2])
+    return _Plain(name, source, form, [attribute(used, captures) for used in texts[1::2]])

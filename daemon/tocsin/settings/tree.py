@@ -1,0 +1,279 @@
+"""Every setting there is, with its default and what it means.
+
+Shape only: reading files and variables is `reading`. The descriptions here are those of the JSON Schema;
+config/README.md tells the same at more length.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tocsin.settings.priorities import PriorityTable, default_priorities, over_default
+from tocsin.units import Duration, Size
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+_ZERO = timedelta(0)
+_WAYS = ("bearer", "header", "basic", "hmac")
+_HOW_TO_AUTHENTICATE = (
+    "say how it proves who it is: `auth: {bearer: {token_file: NAME.token}}` (or header, basic, hmac), "
+    "or `open: true` to take alerts from anyone who reaches it"
+)
+
+
+class Part(BaseModel):
+    """A part of the tree: immutable, and it refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class Listen(Part):
+    """Where the service answers."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen on; `::` or `0.0.0.0` for all."""
+    port: int = Field(default=9765, ge=0, le=65535)
+    """Port to listen on; 0 takes any free one."""
+
+
+class Rules(Part):
+    """The rules."""
+
+    path: Path = Path("../rules")
+    """Folder of the rule files."""
+
+
+class FleetFiles(Part):
+    """The elements that tickets are declared on."""
+
+    path: Path = Path("fleet")
+    """Folder of the fleet's YAML files and tables."""
+
+
+class Intake(Part):
+    """What is accepted from sources."""
+
+    body_limit: Size = Field(default=10 * 1024**2, gt=0)
+    """Largest body of one request, as sent."""
+    inflated_limit: Size = Field(default=50 * 1024**2, gt=0)
+    """Largest body of one request, once decompressed."""
+    queue: int = Field(default=20_000, gt=0)
+    """How many alerts may wait for the store; beyond, the answer is 503 and the source sends again."""
+    open_sources_anywhere: bool = False
+    """Serve sources that are `open: true` on every address, not on loopback only."""
+
+
+class Bearer(Part):
+    """`Authorization: Bearer TOKEN`."""
+
+    token_file: Path
+    """File that holds the token."""
+
+
+class Header(Part):
+    """A header that holds a token."""
+
+    name: Text
+    """Name of the header, such as `X-Api-Key`."""
+    token_file: Path
+    """File that holds the token."""
+
+
+class Basic(Part):
+    """HTTP basic authentication."""
+
+    user: Text
+    """Name of the user."""
+    password_file: Path
+    """File that holds the password."""
+
+
+class Hmac(Part):
+    """A header that holds the HMAC-SHA256 of the body, in hexadecimal."""
+
+    header: Text
+    """Name of the header, such as `X-Hub-Signature-256`."""
+    secret_file: Path
+    """File that holds the shared secret."""
+    prefix: str = ""
+    """What stands before the signature in the header, such as `sha256=`."""
+    timestamp_header: str = ""
+    """Name of the header with the time of sending (Unix seconds), signed before the body; empty for none."""
+    max_skew: Duration = Field(default=timedelta(minutes=5), gt=_ZERO)
+    """How far that time may be from ours."""
+
+
+class Auth(Part):
+    """How a source proves who it is: exactly one of these."""
+
+    bearer: Bearer | None = None
+    """`Authorization: Bearer TOKEN`."""
+    header: Header | None = None
+    """A header that holds a token."""
+    basic: Basic | None = None
+    """HTTP basic authentication."""
+    hmac: Hmac | None = None
+    """A signature of the body."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(getattr(self, way) is not None for way in _WAYS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(_WAYS)}")
+        return self
+
+
+class Source(Part):
+    """A supervision platform that posts to /hooks/NAME."""
+
+    kind: Text
+    """Which kind of platform it is: a file name of daemon/tocsin/sources."""
+    auth: Auth | None = None
+    """How it proves who it is."""
+    open: bool = False
+    """Take alerts from anyone who reaches the service (from loopback, unless intake says otherwise)."""
+    declarant: Text = "Supervision"
+    """Who its tickets are declared by."""
+    backend: str = ""
+    """Name of the backend that gets its tickets; empty for the default one."""
+    options: dict[str, Any] = {}
+    """The kind's own options."""
+
+    @model_validator(mode="after")
+    def _authenticated_or_open(self) -> Self:
+        if self.auth is None and not self.open:
+            raise ValueError(_HOW_TO_AUTHENTICATE)
+        if self.auth is not None and self.open:
+            raise ValueError("it has `auth:` and `open: true`: remove one of them")
+        return self
+
+
+class Backend(Part):
+    """A ticket system."""
+
+    kind: Text
+    """Which kind of ticket system it is: `desk`, or a file name of daemon/tocsin/backends."""
+    options: dict[str, Any] = {}
+    """The kind's own options."""
+    concurrency: int = Field(default=4, ge=1, le=100)
+    """How many deliveries are under way at once."""
+    rate: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """How many deliveries a second at most; 0 for no limit."""
+
+
+class Desk(Part):
+    """The built-in ticket system."""
+
+    priority: Annotated[PriorityTable, BeforeValidator(over_default)] = Field(default_factory=default_priorities)
+    """Priority by impact, then by criticality of the element; cells left out keep their default."""
+
+
+class Delivery(Part):
+    """How backends are told, and told again."""
+
+    first_retry: Duration = Field(default=timedelta(seconds=5), gt=_ZERO)
+    """Wait after the first failure; each later wait is longer."""
+    longest_retry: Duration = Field(default=timedelta(minutes=15), gt=_ZERO)
+    """Longest wait between two attempts."""
+    give_up_after: Duration = Field(default=timedelta(days=7), gt=_ZERO)
+    """Age at which a delivery is left to a person."""
+    lease: Duration = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1))
+    """How long an attempt may take before another worker may make it."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.longest_retry < self.first_retry:
+            raise ValueError("longest_retry is shorter than first_retry")
+        return self
+
+
+class Retention(Part):
+    """How long what is over is kept; what is live is kept anyway."""
+
+    alerts: Duration = Field(default=timedelta(days=90), gt=_ZERO)
+    """Alerts with their decisions."""
+    incidents: Duration = Field(default=timedelta(days=400), gt=_ZERO)
+    """Closed incidents with their notes and deliveries."""
+    rejected: Duration = Field(default=timedelta(days=30), gt=_ZERO)
+    """Bodies that could not be read."""
+
+
+class Admin(Part):
+    """Who may use the /-/ addresses (reload)."""
+
+    token_file: Path | None = None
+    """File that holds the bearer token; without it they answer on loopback only."""
+
+
+class Log(Part):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+    format: Literal["auto", "text", "json"] = "auto"
+    """`auto` is text on a terminal and JSON otherwise."""
+
+
+class Settings(BaseSettings):
+    """All settings of tocsin."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        title="tocsin settings",
+    )
+
+    state: Path = Path("../var")
+    """Folder of the database and its lock."""
+    listen: Listen = Listen()
+    """Where the service answers."""
+    rules: Rules = Rules()
+    """The rules."""
+    fleet: FleetFiles = FleetFiles()
+    """The elements that tickets are declared on."""
+    intake: Intake = Intake()
+    """What is accepted from sources."""
+    sources: dict[Name, Source] = {}
+    """The supervision platforms: name → source; each posts to /hooks/NAME."""
+    backends: dict[Name, Backend] = Field(default_factory=lambda: {"desk": Backend(kind="desk")})
+    """The ticket systems: name → backend."""
+    default_backend: str = "desk"
+    """Name of the backend that gets a ticket when neither rule nor source names one."""
+    desk: Desk = Desk()
+    """The built-in ticket system."""
+    delivery: Delivery = Delivery()
+    """How backends are told, and told again."""
+    retention: Retention = Retention()
+    """How long what is over is kept."""
+    admin: Admin = Admin()
+    """Who may use the /-/ addresses."""
+    log: Log = Log()
+    """What is logged, and how."""
+
+    @field_validator("default_backend")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value:
+            raise ValueError("name one of the backends")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the reader hands over counts: the variables are in it already."""
+        return (init_settings,)

@@ -1,0 +1,179 @@
+"""Reads request bodies: JSON within our limits, and forms.
+
+It knows bytes and their syntax, and turns what msgspec says into sentences for the people who configured the source.
+It knows no platform and builds no alert: the kinds hand it what to do with each entry.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl
+
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
+
+from tocsin.errors import PayloadError
+from tocsin.model import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tocsin.model import Alert
+
+T = TypeVar("T")
+
+Scalar = str | int | float | bool | None
+"""What a label may be in JSON; anything deeper is no label."""
+
+MAX_DEPTH = 64
+"""How many arrays and objects may stand inside one another, the outermost counted."""
+
+MAX_FIELDS = 1_000
+"""How many fields a form may have."""
+
+MAX_PROBLEM = 300
+"""Longest sentence about what cannot be read: it may quote what was sent."""
+
+LIST = Decoder(list[Raw])
+"""Reads an array whose entries stay unread."""
+
+OBJECT = Decoder(dict[str, Any])
+"""Reads an object whose fields nobody can name beforehand."""
+
+_ANY_JSON = Decoder(Raw)
+_BOM = b"\xef\xbb\xbf"
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+
+
+class NotJsonError(PayloadError):
+    """The body is not JSON at all, not UTF-8, or nested too deep: answer 400."""
+
+
+def fast(body: bytes, decoder: Decoder[T]) -> T | None:
+    """What the body says, as the decoder's type; None when it says something else or is no JSON: `unread` tells which.
+
+    What the type does not name is skipped and never kept, so its depth is left to msgspec, which gives up at the
+    interpreter's recursion limit.
+
+    Raises:
+        NotJsonError: the body is not UTF-8.
+    """
+    try:
+        return decoder.decode(_clean(body))
+    except (DecodeError, RecursionError):
+        return None
+
+
+def unread(body: bytes) -> Raw:
+    """The whole body, known to be JSON of at most MAX_DEPTH levels: the door of all that is read without a type.
+
+    Raises:
+        NotJsonError: it is not.
+    """
+    clean = _clean(body)
+    if not is_shallow(clean):
+        raise NotJsonError(f"the body is not JSON of at most {MAX_DEPTH} levels: too deep, or a bracket is missing")
+    try:
+        return _ANY_JSON.decode(clean)
+    except DecodeError as error:
+        raise NotJsonError(f"the body is not JSON: {error}") from error
+
+
+def entry(raw: Raw, decoder: Decoder[T], what: str) -> T:
+    """A part of a body that `unread` has let through, as the decoder's type.
+
+    Raises:
+        PayloadError: it is of another shape; the sentence says that `what` was expected, and names the field.
+    """
+    try:
+        return decoder.decode(raw)
+    except DecodeError as error:
+        raise PayloadError(said(f"this is not {what}: {error}")) from error
+
+
+def each(items: Iterable[T], build: Callable[[T], Alert]) -> list[Alert | Unreadable]:
+    """An alert for each item; an `Unreadable` in the place of each that `build` refuses with a PayloadError."""
+    found: list[Alert | Unreadable] = []
+    for position, item in enumerate(items):
+        try:
+            found.append(build(item))
+        except PayloadError as error:
+            found.append(Unreadable(position=position, problem=said(str(error))))
+    return found
+
+
+def one_or_many(body: bytes, build: Callable[[Raw], Alert]) -> list[Alert | Unreadable]:
+    """The alerts of a body that is one message or an array of them.
+
+    Raises:
+        NotJsonError: see `unread`.
+        PayloadError: it is one message, and `build` refused it.
+    """
+    raw = unread(body)
+    if bytes(raw).lstrip()[:1] == b"[":
+        items = entry(raw, LIST, "a list")
+        return each(items, build)
+    return [build(raw)]
+
+
+def form(body: bytes) -> dict[str, str]:
+    """The fields of an `application/x-www-form-urlencoded` body; of a field given twice the last one.
+
+    Raises:
+        PayloadError: it is not UTF-8, or has more than MAX_FIELDS fields.
+    """
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise PayloadError(said(f"the form is not UTF-8 with at most {MAX_FIELDS} fields: {error}")) from error
+    return {name.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for name, value in pairs}
+
+
+def text(value: Scalar) -> str:
+    """A scalar as JSON writes it, without quotes; nothing for null."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def said(sentence: str) -> str:
+    """The sentence, cut to MAX_PROBLEM characters."""
+    return sentence if len(sentence) <= MAX_PROBLEM else sentence[: MAX_PROBLEM - 1] + "…"
+
+
+def is_shallow(body: bytes) -> bool:
+    """Whether no more than MAX_DEPTH arrays and objects stand inside one another: linear, and never recursing.
+
+    Of JSON the answer is exact; brackets that do not match give False or are left to the decoder.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return True
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = body.translate(_TO_BRACKETS, _NO_STRUCTURE).replace(b'""', b"")
+    if b'"' in brackets:
+        brackets = b"".join(brackets.split(b'"')[::2])
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            break
+        brackets = brackets.replace(b"[]", b"")
+    return not brackets
+
+
+def _clean(body: bytes) -> bytes:
+    """The body without byte order mark, known to be UTF-8, and with no NUL character to come.
+
+    PostgreSQL refuses NUL in a text, so its escape becomes U+FFFD.
+    """
+    body = body.removeprefix(_BOM)
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise NotJsonError(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
+    return _NUL.sub(rb"\1\\ufffd", body) if b"\\u0000" in body else body

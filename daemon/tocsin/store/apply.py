@@ -1,0 +1,166 @@
+"""Writing down what a Change says: the incident, its notes, its deliveries; all in the caller's transaction.
+
+A delivery for an embedded backend is done here and now, in the same transaction; any other is left for the outbox,
+folded into what was not sent yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin import folding, lifecycle
+from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, Texts, TicketStatus
+from tocsin.store import rows
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tocsin.model import Change, Incident, Policy, Receipt
+    from tocsin.store.transaction import Transaction
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """Where an incident's texts come from: the decision just made, or the stored one."""
+
+    row: int
+    """The decision's row."""
+    decision: Decision | None = None
+    """The decision itself when it was just made; None reads it back."""
+    source: str = ""
+
+
+def apply(tx: Transaction, change: Change, cause: Cause, *, new: bool, now: datetime) -> None:
+    """Write the change of an incident; `new` says that the incident begins with it."""
+    incident = change.incident
+    policy = policy_row(tx, incident.policy)
+    if new:
+        tx.insert("insert_incident", rows.incident_row(incident, policy, cause.row, tx.memory.rows["alerts"]))
+    else:
+        tx.update("update_incident", rows.incident_changes(incident, policy, cause.row, tx.memory.rows["alerts"]))
+    for note in change.notes:
+        text = rows.encode(note.text)
+        tx.insert("insert_note", (tx.next("notes"), incident.n, rows.micros(note.at), note.actor, note.kind, text))
+    told = tuple(note.text for note in change.notes)
+    for action in change.deliveries:
+        body = _snapshot(tx, incident, action, told, cause)
+        _deliver(tx, incident, body, now)
+
+
+def policy_row(tx: Transaction, policy: Policy) -> int:
+    """The row of this policy, written once."""
+    row = tx.memory.policy_rows.get(policy)
+    if row is None:
+        row = tx.next("policies")
+        tx.insert("insert_policy", (row, rows.encode(policy).decode()))
+        tx.memory.keep_policy(row, policy)
+    return row
+
+
+def _snapshot(
+    tx: Transaction, incident: Incident, action: DeliveryAction, notes: tuple[Texts, ...], cause: Cause
+) -> Snapshot:
+    decision = cause.decision
+    if decision is None or decision.element is None:
+        return _stored_snapshot(tx, incident, action, notes, cause)
+    return Snapshot(
+        reference=incident.id,
+        action=action,
+        name=decision.name,
+        description=decision.description,
+        element=decision.element,
+        impact=incident.impact,
+        status=lifecycle.ticket_status(incident),
+        declarant=incident.declarant,
+        source=cause.source,
+        rule=decision.rule,
+        rule_set=decision.rule_set,
+        opened_at=incident.opened_at,
+        notes=notes,
+        previous=_previous_number(tx, incident.previous) if incident.previous else "",
+    )
+
+
+def _stored_snapshot(
+    tx: Transaction, incident: Incident, action: DeliveryAction, notes: tuple[Texts, ...], cause: Cause
+) -> Snapshot:
+    row = tx.rows("decision", (cause.row,))[0]
+    details = rows.read_details(row[5])
+    if details.element is None:
+        raise ValueError(f"decision {cause.row} has no element, yet incident {incident.id} came of it")
+    return Snapshot(
+        reference=incident.id,
+        action=action,
+        name=details.name,
+        description=details.description,
+        element=details.element,
+        impact=incident.impact,
+        status=lifecycle.ticket_status(incident),
+        declarant=incident.declarant,
+        source=details.source,
+        rule=row[0],
+        rule_set=tx.rows("rule_set_hash", (row[6],))[0][0],
+        opened_at=incident.opened_at,
+        notes=notes,
+        previous=_previous_number(tx, incident.previous) if incident.previous else "",
+    )
+
+
+def _previous_number(tx: Transaction, previous: str) -> str:
+    found = tx.rows("incident_by_id", (previous,))
+    ticket = tx.rows("ticket", (found[0][0],)) if found else []
+    return ticket[0][2] if ticket else ""
+
+
+def _deliver(tx: Transaction, incident: Incident, body: Snapshot, now: datetime) -> None:
+    delivery = Delivery(
+        id=tx.next("deliveries"),
+        incident=incident.id,
+        backend=incident.policy.backend or tx.backends.default,
+        action=body.action,
+        body=body,
+        due_at=now,
+        number=incident.number,
+    )
+    embedded = tx.backends.embedded.get(delivery.backend)
+    if embedded is None:
+        _queue(tx, incident.n, delivery, now)
+        return
+    receipt = embedded.deliver(tx, delivery, now)
+    sent = replace(delivery, state=DeliveryState.SENT, attempts=1, number=receipt.number)
+    tx.insert("insert_delivery", rows.delivery_row(sent, incident.n, now, now))
+    ticketed(tx, incident.n, sent, receipt, now)
+
+
+def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
+    """Leave a delivery for the outbox, or fold it into what was not sent yet."""
+    unsent = tx.live.unsent.get(n, ())
+    folded = folding.fold(unsent, delivery)
+    for cancelled in folded.cancel:
+        gone = replace(cancelled, state=DeliveryState.CANCELLED, reason="no longer true before it was sent")
+        tx.update("update_delivery", rows.delivery_changes(gone, now))
+    if folded.put:
+        tx.update("update_delivery", rows.delivery_changes(folded.put, None))
+    if folded.add:
+        tx.insert("insert_delivery", rows.delivery_row(folded.add, n, now, None))
+    tx.live.keep_unsent(n, _after(unsent, folded))
+
+
+def _after(unsent: tuple[Delivery, ...], folded: folding.Folded) -> tuple[Delivery, ...]:
+    gone = {delivery.id for delivery in folded.cancel}
+    kept = [delivery for delivery in unsent if delivery.id not in gone]
+    if folded.put:
+        kept = [folded.put if delivery.id == folded.put.id else delivery for delivery in kept]
+    return (*kept, folded.add) if folded.add else tuple(kept)
+
+
+def ticketed(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+    """A backend has done a delivery: keep the ticket it told, one for each incident for ever."""
+    if delivery.action == DeliveryAction.OPEN:
+        tx.insert("insert_ticket", (n, delivery.backend, receipt.number, receipt.url, receipt.status, rows.micros(now)))
+        tx.live.told(n, receipt.number)
+        return
+    status = TicketStatus(receipt.status)
+    tx.update("update_ticket", (status, receipt.url, rows.micros(now), n))

@@ -1,0 +1,155 @@
+"""Writing down what came in and what was decided: bodies, texts, alerts, decisions, what fires, rule sets.
+
+What repeats is stored once: a text for as long as an alert goes on saying it, a trace and a policy by content, a rule
+set by hash.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from tocsin.model import Status
+from tocsin.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tocsin.live import Firing
+    from tocsin.model import Alert, Decision, Incident, Payload
+    from tocsin.store.transaction import Transaction
+
+_TRACES_KEPT = 10_000
+_files = msgspec.json.Decoder(dict[str, str])
+
+
+class Rules(Protocol):
+    """What is kept of a rule set."""
+
+    @property
+    def hash(self) -> str:
+        """Its content hash."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """File name → text."""
+
+
+def keep_body(tx: Transaction, payload: Payload, now: datetime) -> int:
+    """Keep a body as received, compressed; returns its row."""
+    row = tx.next("bodies")
+    body = zlib.compress(payload.body, 1)
+    tx.insert("insert_body", (row, rows.micros(now), payload.source, payload.content_type, body))
+    return row
+
+
+def reject(tx: Transaction, payload: Payload, reason: str, now: datetime) -> None:
+    """Keep a body that cannot be read, raw, with the reason."""
+    body = zlib.compress(payload.body, 1)
+    at = rows.micros(now)
+    tx.insert("insert_rejected", (tx.next("rejected"), at, payload.source, payload.content_type, reason, body))
+
+
+def keep_text(tx: Transaction, alert: Alert) -> int:
+    """Keep what an alert says; returns its row. When it expires is not part of what it says."""
+    row = tx.next("texts")
+    plain = replace(alert, ends_at=None) if alert.ends_at and alert.status == Status.FIRING else alert
+    tx.insert("insert_text", (row, alert.source, alert.fingerprint, rows.encode(plain).decode()))
+    return row
+
+
+def keep_decision(tx: Transaction, decision: Decision, rules: Rules, source: str, now: datetime) -> int:
+    """Keep a decision; returns its row."""
+    row = tx.next("decisions")
+    tx.insert(
+        "insert_decision",
+        (
+            row,
+            rows.micros(now),
+            _rule_set_row(tx, rules, now),
+            decision.rule,
+            decision.action,
+            decision.element.reference if decision.element else None,
+            decision.impact,
+            decision.dedup_key,
+            _trace_row(tx, decision),
+            rows.decision_details(decision, source),
+        ),
+    )
+    return row
+
+
+def keep_firing(tx: Transaction, firing: Firing, *, new: bool) -> None:
+    """Keep that a fingerprint fires, in the store and in the live state."""
+    at, expires = rows.micros(firing.seen_at), rows.micros_or_none(firing.expires_at)
+    said = (firing.text, firing.decision, firing.n, firing.outcome, at, expires)
+    if new:
+        tx.insert("insert_firing", (firing.row, *said))
+    else:
+        tx.update("update_firing", (*said, firing.row))
+    tx.live.keep(firing)
+
+
+def keep_rule_set(tx: Transaction, rules: Rules, now: datetime) -> int:
+    """Keep the files of a rule set that goes live, once, by hash; returns its row."""
+    found = tx.rows("rule_set_by_hash", (rules.hash,))
+    if found:
+        tx.update("update_rule_set", (rows.micros(now), found[0][0]))
+        return int(found[0][0])
+    row = tx.next("rule_sets")
+    files = zlib.compress(rows.encode(dict(rules.files)))
+    tx.insert("insert_rule_set", (row, rules.hash, rows.micros(now), files))
+    return row
+
+
+def latest_closed(tx: Transaction, dedup_key: str) -> Incident | None:
+    """The latest incident of a key that has none live."""
+    ended = tx.live.ended.get(dedup_key)
+    if ended:
+        return ended
+    # Nothing gathered can hide it: what this transaction closed is in `ended`.
+    found = tx.peek("latest_closed", (dedup_key,))
+    return read_incident(tx, found[0][0]) if found else None
+
+
+def read_incident(tx: Transaction, n: int) -> Incident:
+    """An incident as the database has it. The caller knows that it is there."""
+    ticket = tx.peek("ticket", (n,))
+    row = tx.peek("incident", (n,))[0]
+    return rows.read_incident(row, tx.memory.policies, ticket[0][2] if ticket else "")[0]
+
+
+def _rule_set_row(tx: Transaction, rules: Rules, now: datetime) -> int:
+    known = tx.memory.rule_sets
+    row = known.get(rules.hash)
+    if row is None:
+        row = known[rules.hash] = keep_rule_set(tx, rules, now)
+    return row
+
+
+def _trace_row(tx: Transaction, decision: Decision) -> int:
+    """Which rules came close; the values that failed them are in the alert itself, so few traces differ."""
+    if not decision.trace:
+        return 0
+    trace = rows.encode([(tried.rule, tried.field) for tried in decision.trace]).decode()
+    traces = tx.memory.traces
+    row = traces.get(trace)
+    if row is None:
+        found = tx.rows("trace_id", (trace,))
+        row = found[0][0] if found else tx.next("traces")
+        if not found:
+            tx.insert("insert_trace", (row, trace))
+        if len(traces) >= _TRACES_KEPT:
+            traces.clear()
+        traces[trace] = row
+    return row
+
+
+def latest_rule_set(tx: Transaction) -> dict[str, str] | None:
+    """The files of the rule set that went live last."""
+    found = tx.rows("latest_rule_set")
+    return _files.decode(zlib.decompress(found[0][1])) if found else None

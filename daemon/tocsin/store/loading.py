@@ -1,0 +1,119 @@
+"""What the store knows again after a start: live incidents, alerts that fire, deliveries not sent, row counters.
+
+Repeats are only appended while the service runs; here they are counted into the incidents they were folded into, so
+that a crash loses no count.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tocsin.live import Entry, Firing, said
+from tocsin.model import Alert, DeliveryAction, DeliveryState
+from tocsin.store.queries import QUERIES
+from tocsin.store.rows import moment, read_delivery, read_incident, read_policy
+from tocsin.store.transaction import Memory
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tocsin.live import Live
+
+_TABLES = (
+    "bodies",
+    "texts",
+    "alerts",
+    "rejected",
+    "rule_sets",
+    "traces",
+    "decisions",
+    "policies",
+    "incidents",
+    "firing",
+    "notes",
+    "deliveries",
+    "desk_tickets",
+    "desk_notes",
+)
+_alert = msgspec.json.Decoder(Alert)
+
+
+def load(connection: Any, live: Live, now: datetime) -> Memory:
+    """Fill `live` from the database and return the store's memory.
+
+    What would have expired while nobody listened gets its usual span again, from `now`.
+    """
+    memory = Memory({table: _highest(connection, table) for table in _TABLES})
+    for row, policy in connection.execute(QUERIES["policies"]):
+        memory.keep_policy(row, read_policy(policy))
+    for month, number in connection.execute(
+        "select substr(number, 1, 4), max(cast(substr(number, 6) as integer)) from desk_tickets group by 1"
+    ):
+        memory.desk[month] = number
+    _load_incidents(connection, live, memory)
+    _count_repeats(connection, live)
+    _load_firing(connection, live, now)
+    _load_unsent(connection, live)
+    live.settle()
+    return memory
+
+
+def _highest(connection: Any, table: str) -> int:
+    column = "n" if table == "incidents" else "id"
+    return connection.execute(f"select coalesce(max({column}), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]  # noqa: S608 - names from the tuple above
+
+
+def _load_incidents(connection: Any, live: Live, memory: Memory) -> None:
+    numbers = dict(connection.execute(QUERIES["live_tickets"]))
+    for row in connection.execute(QUERIES["live_incidents"]):
+        incident, decision = read_incident(row, memory.policies, numbers.get(row[0], ""))
+        live.enter(Entry(incident=incident, decision=decision))
+
+
+def _count_repeats(connection: Any, live: Live) -> None:
+    (counted,) = connection.execute(QUERIES["counted"]).fetchone()
+    for n, count, last in connection.execute(QUERIES["repeats_since"], (counted,)):
+        entry = live.by_row.get(n)
+        if entry:
+            entry.repeats += count
+            entry.last_seen_at = max(moment(last), entry.incident.last_seen_at)
+
+
+def _load_firing(connection: Any, live: Live, now: datetime) -> None:
+    for row, text, decision, n, outcome, seen, expires, source, fingerprint, alert in connection.execute(
+        QUERIES["live_firing"]
+    ):
+        live.keep(
+            Firing(
+                source=sys.intern(source),
+                fingerprint=fingerprint,
+                said=said(_alert.decode(alert)),
+                era=0,
+                row=row,
+                text=text,
+                decision=decision,
+                n=n,
+                outcome=sys.intern(outcome),
+                seen_at=now,
+                expires_at=now + timedelta(microseconds=expires - seen) if expires else None,
+            )
+        )
+
+
+def _load_unsent(connection: Any, live: Live) -> None:
+    """Deliveries under way when the last process ended: nobody knows whether the backend did them."""
+    for row in connection.execute(QUERIES["unsent_deliveries"]).fetchall():
+        n = row[1]
+        incident = connection.execute("select id from incidents where n = ?", (n,)).fetchone()
+        ticket = connection.execute(QUERIES["ticket"], (n,)).fetchone()
+        delivery = read_delivery(row, incident[0], ticket[2] if ticket else "")
+        if delivery.state == DeliveryState.DEAD and delivery.action != DeliveryAction.OPEN:
+            continue
+        if delivery.state == DeliveryState.LEASED:
+            delivery = replace(delivery, state=DeliveryState.PENDING, uncertain=True)
+        live.keep_unsent(n, (*live.unsent.get(n, ()), delivery))

@@ -1,0 +1,159 @@
+-- Every statement of the hot paths and of the listings, by name. `?` in the order of the table's columns.
+
+-- name: insert_body
+insert into bodies values (?, ?, ?, ?, ?);
+-- name: insert_text
+insert into texts values (?, ?, ?, ?);
+-- name: insert_alert
+insert into alerts values (?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_rejected
+insert into rejected values (?, ?, ?, ?, ?, ?);
+-- name: insert_decision
+insert into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_rule_set
+insert into rule_sets values (?, ?, ?, ?);
+-- name: insert_trace
+insert into traces values (?, ?);
+-- name: insert_policy
+insert into policies values (?, ?);
+-- name: insert_incident
+insert into incidents values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_firing
+insert into firing values (?, ?, ?, ?, ?, ?, ?);
+-- name: insert_note
+insert into notes values (?, ?, ?, ?, ?, ?);
+-- name: insert_delivery
+insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_ticket
+insert into tickets values (?, ?, ?, ?, ?, ?)
+  on conflict (incident) do update set status = excluded.status, url = excluded.url, at = excluded.at;
+
+-- name: update_incident
+update incidents set slot = ?, state = ?, rule = ?, impact = ?, policy = ?, last_seen_at = ?, cleared_at = ?,
+  closed_at = ?, due_at = ?, firing = ?, alerts = ?, changes = ?, flapping = ?, touched = ?, declared = ?, decision = ?,
+  counted = ? where n = ?;
+-- name: update_counts
+update incidents set alerts = ?, last_seen_at = ?, counted = ? where n = ?;
+-- name: update_counted
+update counted set alerts = ? where id = 1;
+-- name: update_firing
+update firing set text = ?, decision = ?, incident = ?, outcome = ?, seen_at = ?, expires_at = ? where id = ?;
+-- name: delete_firing
+delete from firing where id = ?;
+-- name: update_delivery
+update deliveries set action = ?, body = ?, state = ?, attempts = ?, uncertain = ?, reason = ?, due_at = ?,
+  settled_at = ? where id = ?;
+-- name: update_ticket
+update tickets set status = ?, url = ?, at = ? where incident = ?;
+
+-- name: latest_closed
+select n from incidents where dedup_key = ? order by n desc limit 1;
+-- name: incident
+select * from incidents where n = ?;
+-- name: incident_by_id
+select * from incidents where id = ?;
+-- name: decision
+select rule, action, element, impact, dedup_key, details, rule_set from decisions where id = ?;
+-- name: notes_after
+select at, actor, kind, text from notes where incident = ? order by id;
+-- name: rule_set_by_hash
+select id from rule_sets where hash = ?;
+-- name: rule_set_hash
+select hash from rule_sets where id = ?;
+-- name: trace_id
+select id from traces where trace = ?;
+-- name: policies
+select id, policy from policies;
+-- name: ticket
+select incident, backend, number, url, status from tickets where incident = ?;
+-- name: ticket_by_number
+select incident, backend, number, url, status from tickets where number = ?;
+
+-- name: live_incidents
+select * from incidents where slot = 0 or firing > 0;
+-- name: live_firing
+select firing.id, firing.text, firing.decision, firing.incident, firing.outcome, firing.seen_at, firing.expires_at,
+  texts.source, texts.fingerprint, texts.alert from firing join texts on texts.id = firing.text;
+-- name: live_tickets
+select tickets.incident, tickets.number from tickets join incidents on incidents.n = tickets.incident
+  where incidents.slot = 0 or incidents.firing > 0;
+-- name: repeats_since
+select alerts.incident, count(*), max(alerts.at) from alerts join incidents on incidents.n = alerts.incident
+  where alerts.id > ? and alerts.id > incidents.counted group by alerts.incident;
+-- name: counted
+select alerts from counted where id = 1;
+-- name: unsent_deliveries
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at from deliveries
+  where state in ('pending', 'leased', 'dead') order by id;
+-- name: delivery
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at from deliveries where id = ?;
+
+-- name: list_incidents
+select incidents.*, coalesce(tickets.number, '') from incidents
+  left join tickets on tickets.incident = incidents.n
+  where (? = '' or state = ?) order by incidents.n desc limit ?;
+-- name: list_tickets
+select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
+  incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
+  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
+  from tickets join incidents on incidents.n = tickets.incident join decisions on decisions.id = incidents.decision
+  left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
+  where (? = '' or tickets.status = ?) order by tickets.incident desc limit ?;
+-- name: list_ticket
+select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
+  incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
+  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
+  from tickets join incidents on incidents.n = tickets.incident join decisions on decisions.id = incidents.decision
+  left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
+  where tickets.number = ? order by tickets.incident desc limit 1;
+-- name: list_deliveries
+select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliveries.state, deliveries.attempts,
+  deliveries.reason, deliveries.due_at, deliveries.made_at, deliveries.settled_at,
+  coalesce(tickets.number, '') from deliveries
+  join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
+  where (? = '' or deliveries.state = ?) order by deliveries.id desc limit ?;
+-- name: count_states
+select state, count(*) from incidents where slot = 0 group by state;
+
+-- name: prune_alerts
+delete from alerts where id in (select id from alerts where at < ? and id <= (select alerts from counted) order by id limit ?);
+-- name: prune_bodies
+delete from bodies where id in (select id from bodies where at < ? order by id limit ?);
+-- name: prune_rejected
+delete from rejected where id in (select id from rejected where at < ? order by id limit ?);
+-- name: prune_texts
+delete from texts where id in (
+  select id from texts where id < coalesce((select min(text) from alerts), (select max(id) from texts))
+  and id not in (select text from firing) order by id limit ?);
+-- name: prune_notes
+delete from notes where id in (select notes.id from notes join incidents on incidents.n = notes.incident
+  where incidents.closed_at < ? and incidents.slot > 0 and incidents.firing = 0 order by notes.id limit ?);
+-- name: prune_deliveries
+delete from deliveries where id in (select deliveries.id from deliveries
+  join incidents on incidents.n = deliveries.incident where incidents.closed_at < ? and incidents.slot > 0
+  and incidents.firing = 0 and deliveries.state in ('sent', 'cancelled') order by deliveries.id limit ?);
+
+-- name: insert_desk_ticket
+insert into desk_tickets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_desk_note
+insert into desk_notes values (?, ?, ?, ?, ?);
+-- name: update_desk_ticket
+update desk_tickets set status = ?, impact = ?, priority = ?, assignee = ?, updated_at = ?, closed_at = ? where id = ?;
+-- name: desk_ticket_by_reference
+select id, number, reference, status, impact, priority, criticality, assignee from desk_tickets
+  where reference = ? order by id limit 1;
+-- name: desk_ticket_by_number
+select id, number, reference, status, impact, priority, criticality, assignee from desk_tickets where number = ?;
+-- name: desk_notes
+select desk_notes.at, desk_notes.actor, desk_notes.text from desk_notes
+  join desk_tickets on desk_tickets.id = desk_notes.ticket where desk_tickets.number = ? order by desk_notes.id;
+
+-- name: text
+select alert from texts where id = ?;
+-- name: delivery_made_at
+select made_at from deliveries where id = ?;
+
+-- name: latest_rule_set
+select hash, files from rule_sets order by live_from desc, id desc limit 1;
+-- name: update_rule_set
+update rule_sets set live_from = ? where id = ?;

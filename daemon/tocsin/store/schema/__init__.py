@@ -1,0 +1,30 @@
+"""The steps that made the schema, in order; each runs once, in a transaction, and is never changed afterwards."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from sqlite_utils.migrations import Migrations
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+STEPS = Migrations("tocsin")
+
+
+def _run(db: Database, name: str) -> None:
+    script = resources.files("tocsin.store.schema").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@STEPS(name="0001_start")
+def _start(db: Database) -> None:
+    _run(db, "0001_start")
+
+
+@STEPS(name="0002_desk")
+def _desk(db: Database) -> None:
+    _run(db, "0002_desk")

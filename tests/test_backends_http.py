@@ -1,0 +1,126 @@
+"""One HTTP call: what its outcome means, and what errors about it may say."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deliveries import NOW, Pauses
+from ticketserver import TicketServer
+from tocsin.backends import _http, open_session
+from tocsin.errors import DeliveryError, Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEN_SECONDS = timedelta(seconds=10)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A server's TLS context with a certificate that nobody has signed."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed")
+    key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([program, *made, "-keyout", key, "-out", pem, "-days", "2"], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem, key)
+    return context
+
+
+async def test_a_certificate_nobody_signed_is_no_connection(certificate: ssl.SSLContext) -> None:
+    pauses = Pauses()
+    async with TicketServer().serving(tls=certificate) as server, open_session() as session:
+        request = _http.Request("GET", f"{server.url}/stats")
+        with pytest.raises(DeliveryError) as caught:
+            await _http.call(session, request, timeout=TEN_SECONDS, pause=pauses)
+    assert server.url.startswith("https://")
+    assert (caught.value.reason, caught.value.retry) == (Reason.UNREACHABLE, True)
+    assert "certificate verify failed" in caught.value.detail
+    assert pauses == [], "a second try would meet the same certificate"
+
+
+async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with TicketServer().serving() as server, open_session() as session:
+        answer = await _http.call(session, _http.Request("GET", f"{server.url}/stats"), timeout=TEN_SECONDS)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http:///x", "http://", "nonsense", ""])
+async def test_what_is_no_web_address_is_misconfigured(url: str) -> None:
+    async with open_session() as session:
+        with pytest.raises(DeliveryError) as caught:
+            await _http.call(session, _http.Request("GET", url), timeout=TEN_SECONDS)
+    assert (caught.value.reason, caught.value.retry) == (Reason.MISCONFIGURED, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        (" 120 ", 120),
+        ("3600", 3600),
+        ("3601", 3600),
+        ("9" * 5000, 3600),
+        ("000000000000012", 12),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", 30),
+        ("Sun, 22 Nov 2026 11:00:30 +0100", 30),
+        ("Sun, 22 Nov 2026 10:00:30 -0000", 30),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 10:00:00 GMT", 3600),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("١٢", None),
+        ("Sun, 99 Nov 2026 10:00:30 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_within_an_hour(value: str, seconds: int | None) -> None:
+    assert _http.retry_after(value, NOW) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [-+A-Z]*\d*", fullmatch=True))
+def test_any_retry_after_gives_none_or_an_hour_at_most(value: str) -> None:
+    after = _http.retry_after(value, NOW)
+    assert after is None or timedelta(0) <= after <= _http.LONGEST_AFTER
+
+
+@given(st.integers(200, 599))
+def test_only_a_success_means_nothing_bad(status: int) -> None:
+    reason = _http.meaning(status)
+    assert (reason is None) == (status < 300)
+    assert reason is None or reason in Reason
+
+
+@given(st.binary(max_size=2000))
+def test_an_excerpt_of_anything_is_one_short_printable_line_without_secrets(body: bytes) -> None:
+    request = _http.Request("GET", "http://127.0.0.1/", hide=("hunter2",))
+    line = _http.excerpt(b"hunter2 " + body + b" hunter2", request)
+    assert "hunter2" not in line
+    assert line.isprintable()
+    assert len(line) <= _http.EXCERPT
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pw@example.net:8443/a/b?sig=abc#x", "https://example.net:8443/a/b"),
+        ("https://example.net", "https://example.net/"),
+        ("http://[::1]:80/é?x", "http://[::1]/%C3%A9"),
+        ("http://[::1", "(not an address)"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert _http.shown(url) == shown
