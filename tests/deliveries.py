@@ -1,15 +1,20 @@
-"""Deliveries to try backends on, and webhooks in a world that stands still: what the backend tests share."""
+"""What the backend tests share: deliveries, webhooks in a world that stands still, and any kind on a scripted server."""
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+from aiohttp import web
 from msgspec.structs import replace
 
 from ticketserver import Plan, TicketServer
-from tocsin.backends import Outside, open_session
+from tocsin.backends import Backend as Remote
+from tocsin.backends import Kind, Outside, build, kinds, open_session
 from tocsin.backends.webhook import Backend, Options
 from tocsin.model import Delivery, DeliveryAction, Element, Impact, Snapshot, TicketStatus
 
@@ -37,7 +42,7 @@ SNAPSHOT = Snapshot(
 
 
 def delivery(action: str = "open", **changes: Any) -> Delivery:
-    """A delivery of this action; later ones have a ticket number already."""
+    """A delivery of this action as it is claimed the first time; later ones have a ticket number already."""
     body = replace(SNAPSHOT, action=DeliveryAction(action), reference=changes.pop("reference", REFERENCE))
     first = Delivery(
         id=17,
@@ -46,6 +51,7 @@ def delivery(action: str = "open", **changes: Any) -> Delivery:
         action=body.action,
         body=body,
         due_at=NOW,
+        attempts=1,
         number="" if action == "open" else "T000001",
     )
     return replace(first, **changes)
@@ -92,3 +98,63 @@ async def served(*script: str, **options: Any) -> AsyncIterator[tuple[TicketServ
     server = TicketServer(Plan(script), secret=b"an hmac key", token="t0ken-t0ken")
     async with server.serving(), open_session() as session:
         yield server, webhook(session, server.url, **{**SIGNED, **options})
+
+
+SAMPLES = Path(__file__).parent / "backends"
+REMOTE = [kind for kind in kinds().values() if not kind.embedded]
+
+
+def contract(kind: Kind) -> dict[str, Any]:
+    """How the contract is spoken to this kind."""
+    path = SAMPLES / kind.name / "contract.yaml"
+    assert path.exists(), f"kind {kind.name} needs {path.relative_to(SAMPLES.parent)}: see backends/README.md"
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def placed(kind: Kind, url: str) -> dict[str, Any]:
+    """The contract's options, with SERVER replaced."""
+    options = contract(kind)["options"]
+    return {name: value.replace("SERVER", url) if isinstance(value, str) else value for name, value in options.items()}
+
+
+class Scripted:
+    """A server that gives these answers in order, None hanging up, and keeps what it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = deque(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def methods(self) -> list[str]:
+        return [asked["method"] for asked in self.asked]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Content-Length")}
+        self.asked.append(
+            {"method": request.method, "path": request.path_qs, "headers": headers, "body": body.decode()}
+        )
+        answer = self.answers.popleft()
+        if answer is None:
+            request.transport.close()
+            return web.Response()
+        if isinstance(answer.get("body"), bytes):
+            return web.Response(**answer)
+        return web.json_response(**{("data" if key == "body" else key): value for key, value in answer.items()})
+
+
+@asynccontextmanager
+async def scripted(kind: Kind, *answers: Any, **options: Any) -> AsyncIterator[tuple[Scripted, Remote]]:
+    """A backend of this kind against a server that gives these answers."""
+    server = Scripted(*answers)
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with open_session() as session:
+            yield server, build(kind.name, "portal", {**placed(kind, url), **options}, outside(session, FILES))
+    finally:
+        await runner.cleanup()

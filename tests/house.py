@@ -42,9 +42,7 @@ fallback: {action: record}
 """
 
 ELEMENTS = tuple(
-    Element(
-        reference=f"DF{number}", name=f"web{number}", criticality=Criticality.HIGH, aliases=(f"web{number}.example",)
-    )
+    Element(reference=f"DF{number}", name=f"web{number}", criticality=Criticality.HIGH, aliases=(f"web{number}",))
     for number in range(1, 10)
 )
 PRIORITIES = {impact: dict.fromkeys(Criticality, Priority.P3) for impact in Impact} | {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,20 @@ async def test_a_certificate_nobody_signed_is_no_connection(certificate: ssl.SSL
     assert (caught.value.reason, caught.value.retry) == (Reason.UNREACHABLE, True)
     assert "certificate verify failed" in caught.value.detail
     assert pauses == [], "a second try would meet the same certificate"
+
+
+async def test_a_connection_that_is_never_taken_up_leaves_no_doubt() -> None:
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for full in (first, second):  # the queue holds one more than it was asked to
+            full.setblocking(False)
+            full.connect_ex(deaf.getsockname())
+        request = _http.Request("POST", f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        async with open_session() as session:
+            with pytest.raises(DeliveryError) as caught:
+                await _http.call(session, request, timeout=timedelta(milliseconds=100))
+    assert (caught.value.reason, caught.value.retry) == (Reason.UNREACHABLE, True)
 
 
 async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +111,25 @@ def test_retry_after_is_seconds_or_a_date_within_an_hour(value: str, seconds: in
 def test_any_retry_after_gives_none_or_an_hour_at_most(value: str) -> None:
     after = _http.retry_after(value, NOW)
     assert after is None or timedelta(0) <= after <= _http.LONGEST_AFTER
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (aiohttp.ConnectionTimeoutError("no connection in time"), Reason.UNREACHABLE),
+        (aiohttp.ServerTimeoutError("no answer in time"), Reason.NO_ANSWER),
+        (aiohttp.SocketTimeoutError("no data in time"), Reason.NO_ANSWER),
+        (TimeoutError(), Reason.NO_ANSWER),
+        (aiohttp.ServerDisconnectedError(), Reason.NO_ANSWER),
+        (aiohttp.ClientOSError(104, "reset by peer"), Reason.NO_ANSWER),
+        (aiohttp.ClientPayloadError("cut short"), Reason.NO_ANSWER),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_what_surely_never_left_is_unreachable(error: Exception, reason: Reason) -> None:
+    made = _http.failed(error, _http.Request("POST", "http://127.0.0.1/x?key=hunter2"), TEN_SECONDS)
+    assert (made.reason, made.retry) == (reason, True)
+    assert made.detail.startswith("POST http://127.0.0.1/x: ")
 
 
 @given(st.integers(200, 599))

@@ -11,15 +11,21 @@ from msgspec.structs import replace
 
 from tocsin import wording
 from tocsin.lifecycle import Fired, Resolved, Tick, TicketSeen, advance, ticket_status
-from tocsin.live import Firing, Live
+from tocsin.live import Firing, Live, Surroundings
 from tocsin.model import (
+    Action,
+    Alert,
     Change,
+    Decision,
     DeliveryAction,
+    Element,
     Flap,
     Impact,
     Incident,
     Policy,
+    Severity,
     State,
+    Status,
     TicketStatus,
 )
 
@@ -273,6 +279,30 @@ POLICIES = st.sampled_from(
 )
 
 
+def decided(key: str, policy: Policy, impact: Impact) -> Decision:
+    return Decision(
+        action=Action.TICKET,
+        rule="r",
+        rule_set="h",
+        element=Element(reference="DF1", name="web1"),
+        impact=impact,
+        dedup_key=key,
+        policy=policy,
+    )
+
+
+def alert_of(fingerprint: str) -> Alert:
+    return Alert(
+        source="s",
+        fingerprint=fingerprint,
+        status=Status.FIRING,
+        severity=Severity.MAJOR,
+        resource=fingerprint,
+        check="disk",
+        summary="",
+    )
+
+
 class House(RuleBasedStateMachine):
     """Alerts, resolves, time and people in any order; a ticket system that does what it is told."""
 
@@ -286,6 +316,11 @@ class House(RuleBasedStateMachine):
         self.told: dict[str, list[DeliveryAction]] = {}
         self.states: dict[str, State] = {}
         self.last_n = 0
+        self.around = Surroundings(closed=self.closed.get, mint=self.mint, declarant="Supervision")
+
+    def mint(self) -> tuple[str, int]:
+        self.last_n += 1
+        return f"I{self.last_n}", self.last_n
 
     def heard(self, change: Change | None) -> None:
         if change is None:
@@ -306,28 +341,15 @@ class House(RuleBasedStateMachine):
         fingerprint = f"{key}{name}"
         firing = self.firing.get(fingerprint)
         here = self.live.by_key.get(key)
-        before = here.incident if here else self.closed.get(key)
-        fresh = before is None or before.state == State.CLOSED
         known = firing is not None and here is not None and firing.n == here.incident.n
-        self.last_n += 1
-        event = fired(
-            dedup_key=key,
-            policy=self.policies[key],
-            impact=impact,
-            what=fingerprint,
-            known=known,
-            id=f"I{self.last_n}" if fresh else "",
-            n=self.last_n if fresh else 0,
-        )
         opens = sum(told.count(OPEN) for told in self.told.values())
-        change = self.live.fire(event, 1, before, self.now)
-        self.heard(change)
-        if known and before and before.state in (State.HELD, State.OPEN):
+        met = self.live.meet(
+            alert_of(fingerprint), firing, decided(key, self.policies[key], impact), 1, self.around, self.now
+        )
+        self.heard(met.change)
+        if known and met.before and met.before.state in (State.HELD, State.OPEN):
             assert sum(told.count(OPEN) for told in self.told.values()) == opens, "a repeat opened a ticket"
-        incident = change.incident if change else before
-        assert incident is not None
-        if firing and firing.n != incident.n:
-            self.heard(self.live.resolve(firing, fingerprint, self.now))
+        self.heard(met.left)
         self.firing[fingerprint] = Firing(
             source="s",
             fingerprint=fingerprint,
@@ -336,7 +358,7 @@ class House(RuleBasedStateMachine):
             row=1,
             text=1,
             decision=1,
-            n=incident.n,
+            n=met.incident.n,
             outcome="folded",
             seen_at=self.now,
         )

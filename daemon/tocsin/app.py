@@ -29,6 +29,7 @@ from tocsin.store import Backends, Store
 from tocsin.store.deliveries import Retries
 from tocsin.store.mint import mint
 from tocsin.store.sqlite import SQLITE_VERSION
+from tocsin.store.sqlite import Observer as StoreObserver
 from tocsin.watchdog import Watchdog
 from tocsin.web import admin, auth, body, health, hooks
 
@@ -230,7 +231,7 @@ class App:
 
     def _gauges(self) -> dict[str, float]:
         live = self.store.live
-        unsent = [delivery for deliveries in list(live.unsent.values()) for delivery in deliveries]
+        unsent = live.unsent.all()
         oldest = min((delivery.body.opened_at for delivery in unsent), default=None)
         return {
             "tocsin_queue_alerts": self.store.waiting,
@@ -248,20 +249,27 @@ class App:
         return counts
 
 
-class _StoreObserver:
+class _StoreObserver(StoreObserver):
     def __init__(self, metrics: Metrics) -> None:
-        self.committed = metrics.committed
         self._metrics = metrics
+
+    def committed(self, weight: int, seconds: float) -> None:
+        self._metrics.committed(weight, seconds)
 
     def failed(self, problem: str) -> None:
         _log.error("the store cannot write", problem=problem)
         self._metrics.failed(problem)
 
 
-class _OutboxObserver:
+class _OutboxObserver(outbox.Observer):
     def __init__(self, metrics: Metrics) -> None:
-        self.delivered = metrics.delivered
-        self.ticketed = metrics.ticketed
+        self._metrics = metrics
+
+    def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
+        self._metrics.delivered(backend, action, outcome, seconds)
+
+    def ticketed(self, seconds: float) -> None:
+        self._metrics.ticketed(seconds)
 
 
 def _hook_routes(door_sources: list[hooks.Source], door: hooks.Door) -> Iterator[web.RouteDef]:

@@ -14,14 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
-from tocsin.live import Firing, said
+from tocsin.live import Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.rules import engine
 from tocsin.store import keep, rows
 from tocsin.store.apply import Cause, apply
 
 if TYPE_CHECKING:
-    from tocsin.model import Change, Decision, Payload, Receipt, TicketStatus
+    from tocsin.model import Decision, Payload, Receipt, TicketStatus
     from tocsin.store import Transaction
 
 
@@ -110,6 +110,11 @@ class _Road:
         self._body = body
         self._now = now
         self._at = rows.micros(now)
+        self._around = Surroundings(
+            closed=lambda key: keep.latest_closed(tx, key),
+            mint=lambda: (intake.mint(now), tx.next("incidents")),
+            declarant=intake.declarant,
+        )
 
     def take(self, alert: Alert) -> Fate:
         """One alert, to its fate."""
@@ -117,16 +122,9 @@ class _Road:
         if alert.status == Status.RESOLVED:
             return self._resolve(alert, firing)
         hashed = said(alert)
-        if firing and firing.said == hashed and firing.era == self._rulebook.era and self._settled(firing):
+        if firing and firing.said == hashed and firing.era == self._rulebook.era and self._live.settled(firing):
             return self._repeat(alert, firing)
         return self._decide(alert, firing, hashed)
-
-    def _settled(self, firing: Firing) -> bool:
-        """Whether the same again changes nothing: no ticket wanted, or its incident is held or open."""
-        if not firing.n:
-            return True
-        entry = self._live.by_row.get(firing.n)
-        return entry is not None and entry.incident.state != State.CLOSED
 
     def _repeat(self, alert: Alert, firing: Firing) -> Fate:
         entry = self._live.repeat(firing, alert.ends_at, self._now)
@@ -150,44 +148,27 @@ class _Road:
     def _no_ticket(self, alert: Alert, decision: Decision, firing: Firing | None, kept: _Kept) -> Fate:
         outcome = _NO_TICKET[decision.action]
         self._append(alert, kept.text, kept.decision, 0, outcome)
-        self._leave(alert, firing, 0)
+        if firing:
+            _gone(self._tx, firing, what(alert), self._now)
         self._keep_firing(alert, firing, kept, 0, outcome)
         return Fate(outcome=outcome, fingerprint=alert.fingerprint, rule=decision.rule, reason=decision.reason)
 
     def _fire(self, alert: Alert, decision: Decision, firing: Firing | None, kept: _Kept) -> Fate:
-        here = self._live.by_key.get(decision.dedup_key)
-        before = here.incident if here else keep.latest_closed(self._tx, decision.dedup_key)
-        event = lifecycle.fired(
-            decision,
-            what=what(alert),
-            declarant=self._intake.declarant,
-            known=firing is not None and here is not None and firing.n == here.incident.n,
-            mint=self._mint() if before is None or before.state == State.CLOSED else ("", 0),
-        )
-        change = self._live.fire(event, kept.decision, before, self._now)
-        incident = change.incident if change else before
-        if incident is None:
-            raise ValueError(f"rule {decision.rule} wants a ticket for {alert.fingerprint!r}, and none came of it")
-        outcome = _outcome(change, before)
+        tx, now = self._tx, self._now
+        met = self._live.meet(alert, firing, decision, kept.decision, self._around, now)
+        incident, outcome = met.incident, _outcome(met)
         self._append(alert, kept.text, kept.decision, incident.n, outcome)
-        if change:
+        if met.change:
             cause = Cause(row=kept.decision, decision=decision, source=alert.source)
-            apply(self._tx, change, cause, new=incident.n == event.n, now=self._now)
-        self._leave(alert, firing, incident.n)
+            apply(tx, met.change, cause, new=met.new, now=now)
+        if met.left:
+            apply(tx, met.left, Cause(row=met.left_decision), new=False, now=now)
         self._keep_firing(alert, firing, kept, incident.n, "folded")
         entry = self._live.by_row.get(incident.n)
         number = entry.incident.number if entry else incident.number
         return Fate(
             outcome=outcome, fingerprint=alert.fingerprint, incident=incident.id, ticket=number, rule=decision.rule
         )
-
-    def _mint(self) -> tuple[str, int]:
-        return self._intake.mint(self._now), self._tx.next("incidents")
-
-    def _leave(self, alert: Alert, firing: Firing | None, n: int) -> None:
-        """It fired in another incident until now, and what it says or the rules have changed: it is gone from there."""
-        if firing and firing.n not in (0, n):
-            _gone(self._tx, firing, what(alert), self._now)
 
     def _resolve(self, alert: Alert, firing: Firing | None) -> Fate:
         text = keep.keep_text(self._tx, alert)
@@ -249,7 +230,7 @@ def seen(
     if not found:
         return False
     n = found[0][0]
-    tx.update("update_ticket", (receipt.status, receipt.url or found[0][3], rows.micros(now), n))
+    tx.update("update_ticket", (receipt.status.value, receipt.url or found[0][3], rows.micros(now), n))
     entry = tx.live.by_row.get(n)
     change = tx.live.see(n, lifecycle.TicketSeen(actor=actor, status=status), now)
     if entry is None or change is None:
@@ -258,21 +239,15 @@ def seen(
     return True
 
 
-def what(alert: Alert) -> str:
-    """The alert in a few words: what is wrong, and with what."""
-    return f"{alert.check} ({alert.resource})"
-
-
 def _with_backend(decision: Decision, backend: str) -> Decision:
     if not backend or decision.policy is None or decision.policy.backend:
         return decision
     return replace(decision, policy=replace(decision.policy, backend=backend))
 
 
-def _outcome(change: Change | None, before: Incident | None) -> str:
-    if change is None:
+def _outcome(met: Met) -> str:
+    if met.change is None:
         return "folded"
-    after = change.incident
-    if before is None or before.n != after.n:
-        return "held" if after.state == State.HELD else "opened"
-    return "reopened" if before.state == State.CLOSED else "folded"
+    if met.new:
+        return "held" if met.incident.state == State.HELD else "opened"
+    return "reopened" if met.before and met.before.state == State.CLOSED else "folded"

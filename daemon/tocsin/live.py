@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import heapq
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin import folding, lifecycle
-from tocsin.lifecycle import Fired, Resolved, Tick, TicketSeen
-from tocsin.model import Alert, Change, Delivery, DeliveryAction, Incident, State
+from tocsin import lifecycle
+from tocsin.lifecycle import Resolved, TicketSeen, Tick
+from tocsin.model import Alert, Change, Decision, Incident, State
+from tocsin.undo import Undo
+from tocsin.unsent import Unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +60,30 @@ class Firing(Struct, kw_only=True, gc=False):
     expires_at: datetime | None = None
 
 
+class Met(Struct, frozen=True, kw_only=True):
+    """What an alert that wants a ticket met, and did."""
+
+    before: Incident | None
+    """The incident of its key as it was: live, or closed, or none."""
+    incident: Incident
+    change: Change | None
+    """None for a plain repeat."""
+    new: bool
+    left: Change | None = None
+    """What its going did to the incident it fired in until now."""
+    left_decision: int = 0
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What meeting an incident needs from outside."""
+
+    closed: Callable[[str], Incident | None]
+    """Key → its latest closed incident."""
+    mint: Callable[[], tuple[str, int]]
+    """Id and row for an incident that begins."""
+    declarant: str
+
+
 def said(alert: Alert) -> int:
     """A hash of what an alert says, its end apart: equal for a repeat, in this process only."""
     return hash(
@@ -75,6 +101,11 @@ def said(alert: Alert) -> int:
     )
 
 
+def what(alert: Alert) -> str:
+    """The alert in a few words: what is wrong, and with what."""
+    return f"{alert.check} ({alert.resource})"
+
+
 class Live:
     """The live state. One thread at a time; between two calls of `settle` everything can be taken back."""
 
@@ -82,120 +113,127 @@ class Live:
         self.by_key: dict[str, Entry] = {}
         self.by_row: dict[int, Entry] = {}
         self.firing: dict[str, dict[str, Firing]] = {}
-        self.unsent: dict[int, tuple[Delivery, ...]] = {}
         self.ended: dict[str, Incident] = {}
         """Key → incident closed since the last `settle`: a reader of the database may not see it there yet."""
+        self._undo = Undo()
+        self.unsent = Unsent(self._undo)
         self._uncounted: set[int] = set()
-        self._sendable: dict[str, list[tuple[datetime, int, int]]] = {}
         self._due: list[tuple[datetime, int]] = []
         self._expiries: list[tuple[datetime, str, str]] = []
-        self._undo: list[tuple[Callable[..., object], Any, Any, Any]] = []
-
-    # --- taking back ---------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
         """What was done stands: nothing before this can be taken back any more."""
-        self._undo.clear()
+        self._undo.settle()
         self.ended.clear()
 
     def take_back(self) -> None:
         """Undo everything since the last `settle`, newest first."""
-        while self._undo:
-            undo, target, key, value = self._undo.pop()
-            undo(target, key, value)
+        self._undo.take_back()
         self.ended.clear()
 
-    def _put(self, target: dict[Any, Any], key: Any, value: Any) -> None:
-        self._undo.append((_restore, target, key, target.get(key)))
-        if value is None:
-            target.pop(key, None)
-        else:
-            target[key] = value
-
-    def _set(self, target: object, field: str, value: object) -> None:
-        self._undo.append((setattr, target, field, getattr(target, field)))
-        setattr(target, field, value)
-
-    # --- alerts --------------------------------------------------------------------------------------------------
+    # --- what fires --------------------------------------------------------------------------------------------------
 
     def find(self, source: str, fingerprint: str) -> Firing | None:
         """The fingerprint as it fires now, if it does."""
         fires = self.firing.get(source)
         return fires.get(fingerprint) if fires else None
 
-    def repeat(self, firing: Firing, expires_at: datetime | None, now: datetime) -> Entry | None:
-        """Count a repeat that changes nothing; returns its live incident, if it has one."""
-        self._set(firing, "seen_at", now)
-        if expires_at != firing.expires_at:
-            self._expires(firing, expires_at)
-        entry = self.by_row.get(firing.n) if firing.n else None
-        if entry:
-            self._count(entry, now)
-        return entry
-
-    def _count(self, entry: Entry, now: datetime) -> None:
-        self._set(entry, "repeats", entry.repeats + 1)
-        self._set(entry, "last_seen_at", now)
-        self._uncounted.add(entry.incident.n)
-
-    def uncounted(self, limit: int) -> Iterator[Incident]:
-        """At most `limit` live incidents with repeats not written yet; the caller writes them."""
-        for n in [self._uncounted.pop() for _ in range(min(limit, len(self._uncounted)))]:
-            self._undo.append((_add, self._uncounted, n, None))
-            entry = self.by_row.get(n)
-            if entry and entry.repeats:
-                self._set(entry, "incident", entry.current())
-                self._set(entry, "repeats", 0)
-                yield entry.incident
-
     def keep(self, firing: Firing) -> None:
         """Remember that this fingerprint fires."""
-        fires = self.firing.setdefault(firing.source, {})
-        self._put(fires, firing.fingerprint, firing)
+        self._undo.put(self.firing.setdefault(firing.source, {}), firing.fingerprint, firing)
         if firing.expires_at:
             heapq.heappush(self._expiries, (firing.expires_at, firing.source, firing.fingerprint))
 
     def forget(self, firing: Firing) -> None:
         """This fingerprint fires no more."""
-        self._put(self.firing.setdefault(firing.source, {}), firing.fingerprint, None)
+        self._undo.put(self.firing.setdefault(firing.source, {}), firing.fingerprint, None)
 
-    def _expires(self, firing: Firing, expires_at: datetime | None) -> None:
-        # The heap holds one entry per firing; an entry found too early is put back by `expired`.
-        if expires_at and not firing.expires_at:
-            heapq.heappush(self._expiries, (expires_at, firing.source, firing.fingerprint))
-        self._set(firing, "expires_at", expires_at)
+    def settled(self, firing: Firing) -> bool:
+        """Whether the same again changes nothing: no ticket wanted, or its incident is held or open."""
+        if not firing.n:
+            return True
+        entry = self.by_row.get(firing.n)
+        return entry is not None and entry.incident.state != State.CLOSED
+
+    def repeat(self, firing: Firing, expires_at: datetime | None, now: datetime) -> Entry | None:
+        """Count a repeat that changes nothing; returns its live incident, if it has one."""
+        self._undo.assign(firing, "seen_at", now)
+        if expires_at != firing.expires_at:
+            if expires_at and not firing.expires_at:
+                heapq.heappush(self._expiries, (expires_at, firing.source, firing.fingerprint))
+            self._undo.assign(firing, "expires_at", expires_at)
+        entry = self.by_row.get(firing.n) if firing.n else None
+        if entry:
+            self._count(entry, now)
+        return entry
+
+    def expired(self, now: datetime, limit: int = 1000) -> Iterator[Firing]:
+        """The fingerprints whose source stopped saying that they fire; the caller resolves each at once."""
+        for _ in range(limit):
+            if not self._expiries or self._expiries[0][0] > now:
+                return
+            _, source, fingerprint = self._undo.pop(self._expiries)
+            firing = self.find(source, fingerprint)
+            if firing is None or firing.expires_at is None:
+                continue
+            if firing.expires_at > now:
+                heapq.heappush(self._expiries, (firing.expires_at, source, fingerprint))
+            else:
+                yield firing
 
     # --- incidents -----------------------------------------------------------------------------------------------
 
     def enter(self, entry: Entry) -> None:
         """Know an incident that was live before."""
         incident = entry.incident
-        self._put(self.by_row, incident.n, entry)
+        self._undo.put(self.by_row, incident.n, entry)
         held = self.by_key.get(incident.dedup_key)
         if held is None or held.incident.state == State.CLOSED:
-            self._put(self.by_key, incident.dedup_key, entry)
+            self._undo.put(self.by_key, incident.dedup_key, entry)
         if incident.due_at:
             heapq.heappush(self._due, (incident.due_at, incident.n))
 
-    def fire(self, event: Fired, decision: int, closed: Incident | None, now: datetime) -> Change | None:
-        """A fingerprint fires in the incident of `event.dedup_key`, or begins one.
+    def meet(
+        self, alert: Alert, firing: Firing | None, decision: Decision, row: int, around: Surroundings, now: datetime
+    ) -> Met:
+        """An alert wants a ticket: it begins an incident, joins one, or repeats; and leaves the one it fired in before.
 
-        `closed` is the latest closed incident of that key, for when none is live; `decision` is the row whose texts
-        the incident has from now on.
+        `row` is where the decision is kept: the incident has its texts from there from now on.
         """
-        entry = self.by_key.get(event.dedup_key)
-        incident = entry.current() if entry else closed
-        change = lifecycle.advance(incident, event, now)
-        if change is None and entry:
-            self._count(entry, now)
-        return self._kept(change, decision)
+        here = self.by_key.get(decision.dedup_key)
+        before = here.incident if here else around.closed(decision.dedup_key)
+        fresh = before is None or before.state == State.CLOSED
+        event = lifecycle.fired(
+            decision,
+            what=what(alert),
+            declarant=around.declarant,
+            known=firing is not None and here is not None and firing.n == here.incident.n,
+            mint=around.mint() if fresh else ("", 0),
+        )
+        change = lifecycle.advance(here.current() if here else before, event, now)
+        if change:
+            self._keep_incident(change.incident, row)
+        elif here:
+            self._count(here, now)
+        incident = change.incident if change else before
+        if incident is None:
+            raise ValueError(f"rule {decision.rule} wants a ticket for {alert.fingerprint!r}, and none came of it")
+        met = Met(before=before, incident=incident, change=change, new=fresh and incident.n == event.n)
+        return self._leave(met, firing, what(alert), now)
 
-    def resolve(self, firing: Firing, what: str, now: datetime) -> Change | None:
-        """A fingerprint no longer fires in its incident."""
+    def _leave(self, met: Met, firing: Firing | None, words: str, now: datetime) -> Met:
+        if firing is None or firing.n in (0, met.incident.n):
+            return met
+        entry = self.by_row.get(firing.n)
+        left = self.resolve(firing, words, now)
+        return replace(met, left=left, left_decision=entry.decision if entry else 0)
+
+    def resolve(self, firing: Firing, words: str, now: datetime) -> Change | None:
+        """A fingerprint no longer fires in its incident; `words` are the alert's, for the notes."""
         entry = self.by_row.get(firing.n)
         if entry is None:
             return None
-        event = Resolved(what=what, unsent=self.withdrawable(firing.n))
+        event = Resolved(what=words, unsent=self.unsent.withdrawable(firing.n))
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
     def see(self, n: int, event: TicketSeen, now: datetime) -> Change | None:
@@ -205,13 +243,51 @@ class Live:
             return None
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
-    def told(self, n: int, number: str) -> Incident | None:
-        """The backend told the ticket's number; returns the incident if it is live."""
+    def told(self, n: int, number: str) -> None:
+        """The backend told the number of incident `n`'s ticket."""
         entry = self.by_row.get(n)
-        if entry is None:
-            return None
-        self._set(entry, "incident", replace(entry.incident, number=number))
-        return entry.incident
+        if entry:
+            self._undo.assign(entry, "incident", replace(entry.incident, number=number))
+
+    def ticked(self, now: datetime, limit: int = 1000) -> Iterator[tuple[Change, int]]:
+        """Advance what has fallen due, at most `limit` incidents; each change with the row of its decision."""
+        for _ in range(limit):
+            if not self._due or self._due[0][0] > now:
+                return
+            due_at, n = self._undo.pop(self._due)
+            entry = self.by_row.get(n)
+            if entry is None or entry.incident.due_at != due_at:
+                continue
+            change = self._kept(lifecycle.advance(entry.current(), Tick(), now), entry.decision)
+            if change:
+                yield change, entry.decision
+
+    def next_due(self) -> datetime | None:
+        """When something may fall due next; early, never late."""
+        first = [heap[0][0] for heap in (self._due, self._expiries) if heap]
+        return min(first) if first else None
+
+    def uncounted(self, limit: int) -> Iterator[Incident]:
+        """At most `limit` live incidents with repeats not written yet; the caller writes them."""
+        for _ in range(min(limit, len(self._uncounted))):
+            entry = self.by_row.get(self._undo.pop_any(self._uncounted))
+            if entry and entry.repeats:
+                self._undo.assign(entry, "incident", entry.current())
+                self._undo.assign(entry, "repeats", 0)
+                yield entry.incident
+
+    def recount(self, n: int, repeats: int, last_seen_at: datetime) -> None:
+        """Count repeats that were stored, but not written down with incident `n` before the last stop."""
+        entry = self.by_row.get(n)
+        if entry:
+            entry.repeats += repeats
+            entry.last_seen_at = max(last_seen_at, entry.incident.last_seen_at)
+            self._uncounted.add(n)
+
+    def _count(self, entry: Entry, now: datetime) -> None:
+        self._undo.assign(entry, "repeats", entry.repeats + 1)
+        self._undo.assign(entry, "last_seen_at", now)
+        self._uncounted.add(entry.incident.n)
 
     def _kept(self, change: Change | None, decision: int) -> Change | None:
         if change:
@@ -223,94 +299,11 @@ class Live:
         held = self.by_key.get(key)
         over = incident.state == State.CLOSED
         entry = None if over and not incident.firing else Entry(incident=incident, decision=decision)
-        self._put(self.by_row, incident.n, entry)
+        self._undo.put(self.by_row, incident.n, entry)
         if over and held and held.incident.n != incident.n:
             return  # its key has a newer incident
-        self._put(self.by_key, key, entry)
+        self._undo.put(self.by_key, key, entry)
         if over:
             self.ended[key] = incident
         elif incident.due_at:
             heapq.heappush(self._due, (incident.due_at, incident.n))
-
-    # --- time ----------------------------------------------------------------------------------------------------
-
-    def next_due(self) -> datetime | None:
-        """When something may fall due next; early, never late."""
-        first = [heap[0][0] for heap in (self._due, self._expiries) if heap]
-        return min(first) if first else None
-
-    def ticked(self, now: datetime, limit: int = 1000) -> Iterator[tuple[Change, int]]:
-        """Advance what has fallen due, at most `limit` incidents; each change with the row of its decision."""
-        for _ in range(limit):
-            if not self._due or self._due[0][0] > now:
-                return
-            item = heapq.heappop(self._due)
-            self._undo.append((_push, self._due, item, None))
-            entry = self.by_row.get(item[1])
-            if entry is None or entry.incident.due_at != item[0]:
-                continue
-            change = self._kept(lifecycle.advance(entry.current(), Tick(), now), entry.decision)
-            if change:
-                yield change, entry.decision
-
-    def expired(self, now: datetime, limit: int = 1000) -> Iterator[Firing]:
-        """The fingerprints whose source stopped saying that they fire; the caller resolves them."""
-        for _ in range(limit):
-            if not self._expiries or self._expiries[0][0] > now:
-                return
-            item = heapq.heappop(self._expiries)
-            self._undo.append((_push, self._expiries, item, None))
-            firing = self.find(item[1], item[2])
-            if firing is None or firing.expires_at is None:
-                continue
-            if firing.expires_at > now:
-                heapq.heappush(self._expiries, (firing.expires_at, firing.source, firing.fingerprint))
-                continue
-            yield firing
-
-    # --- deliveries ----------------------------------------------------------------------------------------------
-
-    def withdrawable(self, n: int) -> bool:
-        """Whether incident `n` has an `open` that no backend can have seen."""
-        return any(
-            delivery.action == DeliveryAction.OPEN and folding.can_change(delivery)
-            for delivery in self.unsent.get(n, ())
-        )
-
-    def keep_unsent(self, n: int, deliveries: tuple[Delivery, ...]) -> None:
-        """Incident `n`'s deliveries that are not sent yet, oldest first."""
-        self._put(self.unsent, n, deliveries or None)
-        first = folding.next_of(deliveries)
-        if first:
-            heapq.heappush(self._sendable.setdefault(first.backend, []), (first.due_at, first.id, n))
-
-    def next_sendable(self, backend: str) -> datetime | None:
-        """When a delivery of this backend may be due next; early, never late."""
-        heap = self._sendable.get(backend)
-        return heap[0][0] if heap else None
-
-    def sendable(self, backend: str, limit: int, now: datetime) -> Iterator[tuple[int, Delivery]]:
-        """At most `limit` deliveries whose turn it is, oldest first, each with its incident's row; the caller leases them."""
-        heap = self._sendable.get(backend, [])
-        while limit and heap and heap[0][0] <= now:
-            item = heapq.heappop(heap)
-            self._undo.append((_push, heap, item, None))
-            first = folding.next_of(self.unsent.get(item[2], ()))
-            if first and (first.due_at, first.id) == item[:2] and first.backend == backend:
-                limit -= 1
-                yield item[2], first
-
-
-def _restore(target: dict[Any, Any], key: Any, value: Any) -> None:
-    if value is None:
-        target.pop(key, None)
-    else:
-        target[key] = value
-
-
-def _add(numbers: set[int], n: int, _: None) -> None:
-    numbers.add(n)
-
-
-def _push(heap: list[Any], item: Any, _: Any) -> None:
-    heapq.heappush(heap, item)

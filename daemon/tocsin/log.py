@@ -70,7 +70,11 @@ def _shared() -> list[Processor]:
 
 def _lead_standard_library(level: Level, stream: TextIO, render: Processor) -> None:
     """One handler for everything logged with the standard library; aiohttp's line per request is left out."""
-    foreign: list[Processor] = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()]
+    foreign: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+    ]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -91,7 +91,7 @@ class Outbox:
 
     async def _claim(self, backend: str, free: int) -> list[Delivery]:
         now = self._clock()
-        due = self._store.live.next_sendable(backend)
+        due = self._store.live.unsent.next_due(backend)
         if not free or due is None or due > now:
             return []
         try:

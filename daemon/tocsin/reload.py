@@ -45,7 +45,7 @@ def check(places: Places) -> tuple[rules.RuleSet, Fleet]:
     """Read rules and fleet, and run the rules' own tests.
 
     Raises:
-        RuleError: Something cannot go live; `rules.problems(error)` are all of the problems.
+        RuleError: Something cannot go live; a `rules.RulesError` holds all of the problems.
     """
     fleet = fleets.load(places.fleet)
     rule_set = rules.load(places.rules, known_backends=places.backends)
@@ -125,6 +125,6 @@ class Rulebooks:
         self._refuse(error)
 
     def _refuse(self, error: RuleError) -> None:
-        self.problem = "; ".join(str(problem) for problem in rules.problems(error))
+        self.problem = str(error).replace("\n", "; ")
         self._metrics.reloaded(good=False, at=self._clock().timestamp())
         _log.error("rules refused, the last good ones stay live", problem=self.problem)

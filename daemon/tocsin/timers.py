@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tocsin import intake
 from tocsin.errors import StoreError
+from tocsin.live import what
 from tocsin.model import Alert
 from tocsin.store import rows
 from tocsin.store.apply import Cause, apply
@@ -49,7 +50,7 @@ def tick(tx: Transaction, now: datetime) -> int:
     done = 0
     for firing in tx.live.expired(now, _TICKS):
         found = tx.rows("text", (firing.text,))
-        said_of = intake.what(_alert.decode(found[0][0])) if found else firing.fingerprint
+        said_of = what(_alert.decode(found[0][0])) if found else firing.fingerprint
         intake.resolve(tx, firing, said_of, now)
         done += 1
     for change, decision in tx.live.ticked(now, _TICKS):

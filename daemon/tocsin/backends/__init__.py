@@ -9,23 +9,23 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from inspect import cleandoc
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from msgspec.structs import replace
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tocsin.errors import DeliveryError, Reason, SettingsError
 from tocsin.model import DeliveryAction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
     from types import ModuleType
 
     from tocsin.model import Delivery, Receipt
@@ -48,11 +48,6 @@ class Backend(Protocol):
         ...
 
 
-def utc_now() -> datetime:
-    """The clock a backend signs and reads `Retry-After` by, unless it is handed another."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Outside:
     """All a backend may reach of the world: it opens no connection, file or clock by itself."""
@@ -60,7 +55,8 @@ class Outside:
     session: aiohttp.ClientSession
     read_secret: Callable[[str], bytes] = field(repr=False)
     """Content of the file that a `*_file` option names; called while building, so a missing file shows at start."""
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime]
+    """Now, in UTC: what signatures are dated with, and `Retry-After` dates are compared to."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds between two tries to connect."""
 
@@ -97,7 +93,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
     status = re.search(r"^STATUS: (.+)$", text, re.MULTILINE)
     return Kind(
         name=name,
-        title=text.partition("\n")[0],
+        title=text.partition("\n")[0].removesuffix("."),
         status=status[1] if status else "",
         options=getattr(module, "Options", None),
         build=None if embedded else module.Backend,
@@ -163,15 +159,16 @@ def leaves_doubt(reason: Reason) -> bool:
 async def hand_over(backend: Backend, delivery: Delivery) -> Receipt:
     """Deliver without ever creating blindly: the one road from a delivery to a ticket system.
 
-    An `open` that is not certainly the first look-ups our reference, and what is found is the receipt. Anything else
-    may be told again (it carries the same Idempotency-Key), but needs a ticket: without a number that is looked up too.
+    Before an `open` that is not certainly the first attempt, our reference is looked up, and a ticket found is the
+    receipt. Anything later may simply be told again; if its ticket's number is not known, that is looked up. The
+    delivery comes as it was claimed: `attempts` counts this one.
 
     Raises:
         DeliveryError: From the backend; a look-up that fails is a failed attempt, never a licence to create.
     """
     if delivery.action != DeliveryAction.OPEN:
         return await backend.deliver(delivery if delivery.number else await _numbered(backend, delivery))
-    if delivery.uncertain or delivery.attempts:
+    if delivery.uncertain or delivery.attempts > 1:
         found = await backend.find(delivery.body.reference)
         if found is not None:
             return found
@@ -196,19 +193,3 @@ def open_session(connections: int = 20) -> aiohttp.ClientSession:
     """
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=connections)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    written = re.fullmatch(r"(\d{1,9})(ms|s|m|h)", value.strip(), re.ASCII)
-    if written is None:
-        raise ValueError("a duration is a whole number and a unit: 500ms, 10s, 2m or 1h")
-    return timedelta(seconds=int(written[1]) * _UNITS[written[2]])
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""An option such as `10s`."""

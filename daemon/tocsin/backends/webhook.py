@@ -1,4 +1,4 @@
-"""Any ticket system with a small JSON API: a signed POST of a templated body, found again by our reference.
+"""Any ticket system with a JSON API: signed POSTs, found again by our reference.
 
 STATUS: proven against a simulator (tests/ticketserver.py).
 
@@ -21,11 +21,11 @@ from multidict import CIMultiDict
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from yarl import URL
 
-from tocsin.backends import Duration
 from tocsin.backends._document import check_condition, check_template, holds, reach, render, word
 from tocsin.backends._http import Answer, Request, call, decoded, excerpt, refusal, unreadable
 from tocsin.errors import DeliveryError, Reason, SettingsError
 from tocsin.model import Delivery, DeliveryAction, Receipt
+from tocsin.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,23 +69,38 @@ def _check_address(address: str, *placeholders: str) -> str:
 class Options(BaseModel):
     """What a webhook backend can be told; README.md in this folder says what each option means."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     url: str
+    """Where a ticket is opened."""
     update_url: str = ""
+    """Where everything later is told; `url` unless given."""
     find_url: str = ""
+    """Where a ticket is looked up by our reference."""
     find_reference: str = Field(default="reference", min_length=1)
+    """Path to our reference in a found ticket."""
     idempotent: bool = False
+    """The server promises to keep Idempotency-Keys."""
     body: str = ""
+    """Template of the JSON body; the document unless given."""
     envelope: str = ""
+    """Path to the ticket or tickets within an answer."""
     number: str = Field(default="number", min_length=1)
+    """Path to the number in a ticket."""
     link: str = Field(default="url", min_length=1)
+    """Path to the page for people in a ticket."""
     success: str = ""
+    """Expression over `answer` that must be true."""
     secret_file: str = ""
+    """Secret that requests are signed with."""
     token_file: str = ""
+    """Bearer token."""
     headers: dict[str, str] = {}
+    """Further headers, nothing secret."""
     header_files: dict[str, str] = {}
+    """Further headers, each value in a file."""
     timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5))
+    """Time for a whole answer."""
 
     @field_validator("url")
     @classmethod

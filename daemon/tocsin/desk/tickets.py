@@ -51,18 +51,12 @@ class Desk:
         self._priorities = priorities
 
     def deliver(self, tx: Transaction, delivery: Delivery, now: datetime) -> Receipt:
-        """Do what the delivery says; an `open` for a reference that has a ticket finds that ticket."""
-        if delivery.action == DeliveryAction.OPEN and not delivery.uncertain:
-            return self._open(tx, delivery.body, now)
-        ticket = self.find(tx, delivery.incident)
+        """Do what the delivery says. Nothing is ever in doubt here, so an `open` opens."""
+        ticket = self.by_number(tx, delivery.number) if delivery.number else None
         if ticket is None:
             return self._open(tx, delivery.body, now)
         _write_notes(tx, ticket.id, delivery.body.notes, now)
         return self._change(tx, ticket, delivery, now)
-
-    def find(self, tx: Transaction, reference: str) -> DeskTicket | None:
-        """The ticket that carries this reference."""
-        return _ticket(tx.rows("desk_ticket_by_reference", (reference,)))
 
     def by_number(self, tx: Transaction, number: str) -> DeskTicket | None:
         """The ticket of this number."""
@@ -100,17 +94,17 @@ class Desk:
                 row,
                 number,
                 body.reference,
-                rows.encode(body.name),
-                rows.encode(body.description),
+                rows.encode_text(body.name),
+                rows.encode_text(body.description),
                 element.reference,
                 element.name,
                 element.offer,
                 element.contract,
                 element.site,
-                element.criticality,
-                body.impact,
-                priority,
-                body.status,
+                element.criticality.value,
+                body.impact.value,
+                priority.value,
+                body.status.value,
                 body.declarant,
                 "",
                 body.previous,
@@ -163,7 +157,8 @@ def _write(
 ) -> None:
     at = rows.micros(now)
     closed_at = at if changed[0] in _ENDED else None
-    tx.update("update_desk_ticket", (*changed, at, closed_at, ticket.id))
+    status, impact, priority, assignee = changed
+    tx.update("update_desk_ticket", (status.value, impact.value, priority.value, assignee, at, closed_at, ticket.id))
 
 
 def _write_notes(tx: Transaction, ticket: int, notes: tuple[Texts, ...], now: datetime) -> None:
@@ -172,4 +167,4 @@ def _write_notes(tx: Transaction, ticket: int, notes: tuple[Texts, ...], now: da
 
 
 def _write_note(tx: Transaction, ticket: int, actor: str, text: Texts, now: datetime) -> None:
-    tx.insert("insert_desk_note", (tx.next("desk_notes"), ticket, rows.micros(now), actor, rows.encode(text)))
+    tx.insert("insert_desk_note", (tx.next("desk_notes"), ticket, rows.micros(now), actor, rows.encode_text(text)))

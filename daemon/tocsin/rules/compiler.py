@@ -1,32 +1,178 @@
-"""Makes rules of what a file says: conditions, templates, tables, policies.
+"""Makes a rule of what a file says: conditions, templates, policies.
 
-Knows the schema and what rules are made of. Everything that is wrong is noted with its place; nothing here raises.
+Knows the schema and what rules are made of. Everything that is wrong is noted with its place; nothing raises, so that
+all of it is found at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar
 
-from tocsin.errors import RuleError
-from tocsin.model import LANGUAGES, Action, Flap, Impact, Policy, Severity, Status
-from tocsin.rules import conditions, texts
-from tocsin.rules.choices import ByName, ByTable, Constant, ImpactChoice
-from tocsin.rules.facts import OF_ALERT, OF_TICKET, ELEMENT_FIELDS, value
-from tocsin.rules.fields import FIELDS, is_field
+from tocsin.model import LANGUAGES, Action
+from tocsin.rules import conditions, declaring, grammar, policies, texts
+from tocsin.rules.declaring import Wrong
+from tocsin.rules.facts import OF_ALERT, OF_TICKET
 from tocsin.rules.rule import Declaration, Rule, Where
-from tocsin.rules.schema import Close, ElementTable, HoldByImpact, ImpactBy, ImpactTable, Lookup
+from tocsin.rules.schema import Lifetime
 from tocsin.rules.shapes import Languages
-from tocsin.rules.tables import Cell, Table
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tocsin.errors import RuleError
     from tocsin.rules import schema
-    from tocsin.rules.choices import ElementChoice
-    from tocsin.rules.facts import Facts
+    from tocsin.rules.conditions import Condition
     from tocsin.rules.rule import Localised
+    from tocsin.rules.tables import Columns
     from tocsin.rules.template import Template, Templates
     from tocsin.yaml12 import Path, Positions
+
+T = TypeVar("T")
+
+RESERVED = OF_TICKET | {"rule"} | grammar.FUNCTIONS
+"""What a capture cannot be called."""
+DEFAULT_KEY = ("element", "check")
+_ONLY_TICKETS = ("element", "impact", "ticket", *Lifetime.model_fields)
+"""The keys that only a rule that declares has."""
+
+_NAMES = {
+    "en": "{{ resource }}: {{ check }} ({{ severity }})",
+    "fr": "{{ resource }} : {{ check }} ({{ severity|fr }})",
+}
+_DESCRIPTIONS = {
+    "en": "{{ summary }}\n{{ description }}\n\nSource: {{ source }}\nResource: {{ resource }}\nCheck: {{ check }}\n"
+    "Severity: {{ severity }}\nSince: {{ starts_at }}\n{{ url }}",
+    "fr": "{{ summary }}\n{{ description }}\n\nSource : {{ source }}\nRessource : {{ resource }}\nContrôle : {{ check }}\n"
+    "Gravité : {{ severity|fr }}\nDepuis : {{ starts_at }}\n{{ url }}",
+}
+_LONGEST = {"name": texts.NAME, "description": texts.DESCRIPTION}
+
+
+@dataclass(slots=True)
+class Shop:
+    """What the rules of all files are made with, and what was found wrong so far."""
+
+    templates: Templates
+    columns: Columns
+    backends: frozenset[str]
+    errors: list[RuleError] = field(default_factory=list)
+    warnings: list[RuleError] = field(default_factory=list)
+
+    def check_backend(self, backend: str | None, positions: Positions, path: Path) -> None:
+        """Note a backend that the settings do not have; where they are not known, any will do."""
+        if backend is not None and self.backends and backend not in self.backends:
+            hint = nearest(backend, self.backends) or f"there are {', '.join(sorted(self.backends))}"
+            self.errors.append(positions.problem(f'no backend is called "{backend}"', path, hint=hint))
+
+
+class Compiler:
+    """Makes one rule."""
+
+    def __init__(self, shop: Shop, positions: Positions, path: Path, defaults: schema.Lifetime) -> None:
+        self._shop = shop
+        self._positions = positions
+        self._path = path
+        self._defaults = defaults
+        self._captures: frozenset[str] = frozenset()
+
+    def rule(self, written: schema.Rule) -> Rule | None:
+        """Return the rule; None, after noting why, when something is wrong with it."""
+        before = len(self._shop.errors)
+        tested = conditions.compiled(written.match)
+        self._captures = self._captured(tested)
+        where = self._where(written.where) if written.where else None
+        action = Action(written.action)
+        declaration = self._declaration(written) if action == Action.TICKET else None
+        if action != Action.TICKET:
+            self._check_nothing(written)
+        if len(self._shop.errors) > before:
+            return None
+        return Rule(
+            id=written.id,
+            title=written.title or "",
+            file=self._positions.file,
+            line=self._positions.of(self._path)[0],
+            action=action,
+            conditions=tested,
+            where=where,
+            declaration=declaration,
+        )
+
+    def _captured(self, tested: tuple[Condition, ...]) -> frozenset[str]:
+        """The names of all captures, each checked."""
+        captured: set[str] = set()
+        for condition in tested:
+            for name, _ in condition.regex.groups if condition.regex else ():
+                if name in RESERVED or name in captured:
+                    why = "is what a variable is called already" if name in RESERVED else "is captured twice"
+                    self._note(f'"{name}" {why}: choose another name', "match", condition.field, "regex")
+                captured.add(name)
+        return frozenset(captured)
+
+    def _where(self, expression: str) -> Where | None:
+        template = self._made(
+            lambda: self._shop.templates.expression("where", expression, OF_ALERT, self._captures), "where"
+        )
+        shown = tuple(name for name in sorted(self._captures) if name in expression)
+        return Where(expression, template, shown) if template else None
+
+    def _check_nothing(self, written: schema.Rule) -> None:
+        """A rule that declares nothing says nothing about tickets."""
+        for name in _ONLY_TICKETS:
+            if name in written.model_fields_set:
+                self._note(f'a rule whose action is {written.action} has no "{name}": remove it', name, key=True)
+
+    def _declaration(self, written: schema.Rule) -> Declaration | None:
+        if written.element is None or written.impact is None:
+            missing = "element" if written.element is None else "impact"
+            self._note(f'the key "{missing}" is missing: a ticket needs one')
+            return None
+        said = (written.element, written.impact)
+        life = policies.inherited(written, self._defaults)
+        columns, captures = self._shop.columns, self._captures
+        self._shop.check_backend(written.backend, self._positions, (*self._path, "backend"))
+        element = self._made(lambda: declaring.element(said[0], self._lookup, columns, captures))
+        impact = self._made(lambda: declaring.impact(said[1], columns, captures))
+        key = self._made(lambda: declaring.key(life.key or DEFAULT_KEY, written.id, captures))
+        name = self._texts(written, "name", _NAMES)
+        description = self._texts(written, "description", _DESCRIPTIONS)
+        if element is None or impact is None or key is None:
+            return None
+        return Declaration(element, impact, key, policies.by_impact(life), name, description)
+
+    def _lookup(self, source: str) -> Template:
+        return self._shop.templates.template("element.lookup", source, OF_ALERT, self._captures)
+
+    def _texts(self, written: schema.Rule, what: str, default: Mapping[str, str]) -> Localised:
+        said = getattr(written.ticket, what, None)
+        if isinstance(said, str):
+            sources = {LANGUAGES[0]: said}
+            path: Path = ("ticket", what)
+        else:
+            given = said.model_dump(exclude_none=True) if isinstance(said, Languages) else default
+            sources, path = dict(given), ("ticket", what, "")
+        made = ((language, self._text(what, language, source, path)) for language, source in sources.items())
+        return tuple((language, template) for language, template in made if template)
+
+    def _text(self, what: str, language: str, source: str, path: Path) -> Template | None:
+        path = tuple(step or language for step in path)
+        if (length := grammar.literal_length(source)) > _LONGEST[what]:
+            sentence = f"a ticket's {what} has at most {_LONGEST[what]} characters, these are {length}: it will be cut"
+            self._shop.warnings.append(self._positions.problem(sentence, (*self._path, *path)))
+        make = self._shop.templates.template
+        return self._made(lambda: make(f"ticket.{what}.{language}", source, OF_TICKET, self._captures), *path)
+
+    def _made(self, make: Callable[[], T], *path: str | int) -> T | None:
+        """What `make` returns; None, after noting why, when it refuses."""
+        try:
+            return make()
+        except Wrong as error:
+            self._note(str(error), *error.path, key=error.key)
+        except ValueError as error:
+            self._note(str(error), *path)
+        return None
+
+    def _note(self, sentence: str, *path: str | int, key: bool = False, hint: str = "") -> None:
+        self._shop.errors.append(self._positions.problem(sentence, (*self._path, *path), key=key, hint=hint))

@@ -44,7 +44,7 @@ _COMPARED = re.compile(
 )
 
 
-def check(source: str, names: Iterable[str], known: Collection[str]) -> None:
+def check_code(source: str, names: Iterable[str], known: Collection[str]) -> None:
     """Refuse a template that uses what is not offered.
 
     Args:
@@ -55,23 +55,32 @@ def check(source: str, names: Iterable[str], known: Collection[str]) -> None:
     Raises:
         ValueError: it does; the sentence names what, and the nearest that may be used.
     """
-    if len(source) > LONGEST:
-        raise ValueError(f"a template of more than {LONGEST} characters: shorten it")
     if stray := re.search(r"\{[{%#]|[}%#]\}", _PIECE.sub("", source)):
         raise ValueError(f'"{stray[0]}" has no counterpart: to print it, write {{{{ "{stray[0]}" }}}}')
-    code = " ; ".join(_TEXT.sub("''", inner) for inner in _PIECE.findall(source))
-    _words("block", (found for piece in _PIECE.finditer(source) for found in _BLOCK.findall(piece[0][:80])), BLOCKS)
+    pieces = [(piece[0], piece[1] or "") for piece in _PIECE.finditer(source)]
+    code = " ; ".join(_TEXT.sub("''", inner) for _, inner in pieces)
+    _words("block", (found for piece, _ in pieces for found in _BLOCK.findall(piece[:80])), BLOCKS)
     _words("filter", _FILTER.findall(code), FILTERS)
     _words("test", _TEST.findall(code), TESTS)
     if method := _METHOD.search(code):
         raise ValueError(f'methods such as ".{method[1]}()" are not available: use a filter ({_listed(FILTERS)})')
     if _REPEATED.search(code):
         raise ValueError("a text cannot be multiplied: write it out")
-    _names(names, known)
+    check_names(names, known)
     _comparisons(code, known)
 
 
-def _names(names: Iterable[str], known: Collection[str]) -> None:
+def literal_length(source: str) -> int:
+    """Return how many characters a template has beside its code."""
+    return len(_PIECE.sub("", source))
+
+
+def check_names(names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a variable that is not known, or a field that it does not have.
+
+    Raises:
+        ValueError: one is not; the sentence names the nearest that is.
+    """
     for name in sorted(names):
         head, _, rest = name.partition(".")
         if head not in FUNCTIONS:

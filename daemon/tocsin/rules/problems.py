@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from tocsin.errors import RuleError
 from tocsin.rules.schema import RuleFile
 from tocsin.yaml12 import nearest
 
@@ -19,11 +20,27 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from tocsin.errors import RuleError
     from tocsin.yaml12 import Path, Positions
 
 _TAG = re.compile(r"\(\w+\)\Z")
 _KEY = "[key]"
+
+
+class RulesError(RuleError):
+    """Rule files cannot be used. Read as one error it is the first of its problems; printed it is all of them."""
+
+    def __init__(self, problems: list[RuleError]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+        first = self.problems[0]
+        super().__init__(first.problem, file=first.file, line=first.line, column=first.column, hint=first.hint)
+
+    @property
+    def others(self) -> tuple[RuleError, ...]:
+        """The problems after the first."""
+        return self.problems[1:]
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
 
 
 def of(error: ValidationError, positions: Positions, prefix: Path = ()) -> list[RuleError]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tocsin.errors import RuleError
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
 
 ANY = "*"
 """The value that stands for every other one."""
@@ -56,6 +58,49 @@ class Table:
                 raise RuleError(sentence, file=self.file, line=line)
             pairs[cells[0]] = Cell(cells[position], line)
         return {value: cell for value, cell in pairs.items() if value and cell.text}
+
+
+class Columns:
+    """The columns of all tables, each read once, however many rules use it."""
+
+    def __init__(self, tables: Mapping[str, Table | None], errors: list[RuleError]) -> None:
+        """Take the tables by name, None for one that cannot be read, and where to note what is wrong with a cell."""
+        self._tables = tables
+        self._errors = errors
+        self._read: dict[tuple[str, str, Callable[[str], Any]], Any] = {}
+
+    def column(self, table: str, column: str, meaning: Callable[[str], T]) -> Mapping[str, T]:
+        """Return what a column means for each value of the table's first one.
+
+        Args:
+            table: name of the table.
+            column: name of the column.
+            meaning: makes a value of a cell's text, or raises ValueError.
+
+        Raises:
+            ValueError: there is no such table or column.
+        """
+        if table not in self._tables:
+            hint = nearest(table, self._tables) or f"there are: {', '.join(sorted(self._tables)) or 'none'}"
+            raise ValueError(f'there is no table "{table}" ({hint})')
+        which = (table, column, meaning)
+        if which not in self._read:
+            found = self._tables[table]
+            self._read[which] = found and self._meant(found, column, meaning)
+        said: Mapping[str, T] = self._read[which] or {}
+        return said
+
+    def _meant(self, table: Table, column: str, meaning: Callable[[str], T]) -> dict[str, T]:
+        meant: dict[str, T] = {}
+        try:
+            for value, cell in table.pairs(column).items():
+                try:
+                    meant[value] = meaning(cell.text)
+                except ValueError as error:
+                    self._errors.append(RuleError(str(error), file=table.file, line=cell.line))
+        except RuleError as error:
+            self._errors.append(error)
+        return meant
 
 
 def read(text: str, file: str) -> Table:

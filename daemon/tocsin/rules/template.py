@@ -39,7 +39,8 @@ FRENCH = {
 } | {impact.value: words["fr"] for impact, words in IMPACT_WORDS.items()}
 """Severities, states of an alert and impacts, for the filter `fr`."""
 
-_PLAIN = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?) ?\}\}")
+_DELIMITER = re.compile(r"\{[{%#]|[}%#]\}")
+_VARIABLE = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?) ?\}\}")
 
 
 class RenderError(TocsinError):
@@ -71,7 +72,8 @@ class Templates:
             debug=False,
             filters={"fr": french},
         )
-        self._known: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
+        self._made: dict[tuple[str, str, frozenset[str], frozenset[str]], Template] = {}
 
     def template(self, name: str, source: str, known: frozenset[str], captures: frozenset[str]) -> Template:
         """Compile a template.
@@ -85,32 +87,44 @@ class Templates:
         Raises:
             ValueError: it cannot be read, or uses what is not known.
         """
-        names = self._names(source)
-        grammar.check(source, names, known | captures)
-        return _plain(name, source, captures) or self._full(name, source, names, captures)
+        which = (name, source, known, captures)
+        if which not in self._made:
+            self._made[which] = self._template(*which)
+        return self._made[which]
 
     def expression(self, name: str, expression: str, known: frozenset[str], captures: frozenset[str]) -> Template:
         """Compile an expression; what it renders is empty when the expression is false."""
-        if re.search(r"\{[{%#]|[}%#]\}", expression):
+        if _DELIMITER.search(expression):
             raise ValueError("an expression is written without braces, such as count|int > 20")
         source = f"{{% if {expression} %}}true{{% endif %}}"
         return self.template(name, source, known, captures)
 
+    def _template(self, name: str, source: str, known: frozenset[str], captures: frozenset[str]) -> Template:
+        if len(source) > grammar.LONGEST:
+            raise ValueError(f"a template of more than {grammar.LONGEST} characters: shorten it")
+        texts = _VARIABLE.split(source.removesuffix("\n"))
+        if not any(_DELIMITER.search(text) for text in texts[::2]):
+            grammar.check_names(texts[1::2], known | captures)
+            return _Plain(name, source, texts, [attribute(used, captures) for used in texts[1::2]])
+        names = self._names(source)
+        grammar.check_code(source, names, known | captures)
+        heads = {used.partition(".")[0] for used in names} - grammar.FUNCTIONS
+        variables = [(head, variable(head, captures)) for head in sorted(heads)]
+        return _Full(name, source, self._env, self._compiled(source), variables)
+
     def _names(self, source: str) -> set[str]:
         try:
-            return self._env.undeclared_variables_in_str(source[: grammar.LONGEST], nested=True)
+            return self._env.undeclared_variables_in_str(source, nested=True)
         except TemplateError as error:
             line = f" in its line {error.line}" if error.line and error.line > 1 else ""
             raise ValueError(f"this is no template: {error.detail or error.message}{line}") from None
 
-    def _full(self, name: str, source: str, names: set[str], captures: frozenset[str]) -> Template:
-        compiled = self._known.get(source)
-        if compiled is None:
-            compiled = self._known[source] = str(len(self._known))
-            self._env.add_template(compiled, source)
-        heads = {used.partition(".")[0] for used in names} - grammar.FUNCTIONS
-        variables = [(head, variable(head, captures)) for head in sorted(heads)]
-        return _Full(name, source, self._env, compiled, variables)
+    def _compiled(self, source: str) -> str:
+        """The name under which the environment has a source."""
+        if source not in self._sources:
+            self._sources[source] = str(len(self._sources))
+            self._env.add_template(self._sources[source], source)
+        return self._sources[source]
 
 
 def french(word: object) -> str:
@@ -123,10 +137,10 @@ class _Plain:
 
     __slots__ = ("_form", "_getters", "name", "source")
 
-    def __init__(self, name: str, source: str, form: str, getters: list[Getter]) -> None:
+    def __init__(self, name: str, source: str, texts: list[str], getters: list[Getter]) -> None:
         self.name = name
         self.source = source
-        self._form = form
+        self._form = "%s".join(text.replace("%", "%%") for text in texts[::2])
         self._getters = getters
 
     def render(self, facts: Facts) -> str:
@@ -169,12 +183,3 @@ class _Full:
         if error.kind == "UndefinedError":
             return f"{place or 'a variable'} is not there"
         return f"{error.detail or error.kind} at {place}" if place else f"{error.detail or error.kind}"
-
-
-def _plain(name: str, source: str, captures: frozenset[str]) -> _Plain | None:
-    """The template as texts and variables in turn, or None when it is more than that."""
-    texts = _PLAIN.split(source.removesuffix("\n"))
-    if any("{{" in text or "{%" in text or "{#" in text for text in texts[::2]):
-        return None
-    form = "%s".join(text.replace("%", "%%") for text in texts[::2])
-    return _Plain(name, source, form, [attribute(used, captures) for used in texts[1::2]])

@@ -191,14 +191,30 @@ class _Check:
         hint = yaml12.nearest(str(path[-1]), among) or (f"there are {', '.join(among)}" if among else "")
         return f"{_dotted(path)} is no setting{f' ({hint})' if hint else ''}"
 
+    def _variable(self, path: _Path) -> str:
+        """The variable that a value comes from: it holds the value or all around it, or only it has anything there."""
+        for at, name in self._variables.items():
+            if at == path[: len(at)] or (at[: len(path)] == path and not _holds(self._data, path)):
+                return name
+        return ""
+
     def _add(self, path: _Path, sentence: str) -> None:
         """One problem, with the variable or the line it comes from; the first about a path, or its secret, is enough."""
         if (*path[:-1], str(path[-1]).removesuffix("_file")) in self._problems:
             return
-        variables = [name for at, name in self._variables.items() if at[: len(path)] == path]
+        variable = self._variable(path)
         at_key = sentence.startswith(f"{_dotted(path)} is no setting")
-        place = variables[0] if variables else str(self._positions.problem("", path, key=at_key)).removesuffix(": ")
+        place = variable or str(self._positions.problem("", path, key=at_key)).removesuffix(": ")
         self._problems[path] = f"{place}: {sentence}"
+
+
+def _holds(data: Any, path: _Path) -> bool:
+    """Whether the file has a value at a path."""
+    for step in path:
+        if not isinstance(data, dict) or step not in data:
+            return False
+        data = data[step]
+    return True
 
 
 def _nearest_variable(path: _Path) -> str | None:

@@ -103,7 +103,7 @@ class Hmac(Part):
     prefix: str = ""
     """What stands before the signature in the header, such as `sha256=`."""
     timestamp_header: str = ""
-    """Name of the header with the time of sending (Unix seconds), signed before the body; empty for none."""
+    """Name of the header with the time of sending (Unix seconds), signed with a colon before the body; empty for none."""
     max_skew: Duration = Field(default=timedelta(minutes=5), gt=_ZERO)
     """How far that time may be from ours."""
 

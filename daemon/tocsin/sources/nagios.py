@@ -1,4 +1,4 @@
-"""Nagios, and Icinga with Nagios' macros: host and service notifications.
+"""Nagios and Icinga: host and service notifications.
 
 Format: the notification macros as one JSON object or as form fields, named as in a command (`HOSTNAME`) or as in the
 environment (`NAGIOS_HOSTNAME`), in any case (https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html);

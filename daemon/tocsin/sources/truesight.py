@@ -1,12 +1,13 @@
-"""BMC TrueSight and BMC Helix Operations Management, event slots as JSON.
+"""BMC TrueSight and BMC Helix: event slots.
 
-Format: the slots of an event, every scalar possibly a string, in any of these forms, one or a list of them:
+Format: the slots of an event as JSON, every scalar possibly a string, in any of these forms, one or a list of them:
 bare slots; the publish-subscribe stream's `{action, data: {slots}, subscriptionId, type}`
 (`/bppmws/api/stream/subscribe`); the event interface's `{eventSourceHostName, attributes: {slots}}`
 (`/bppmws/api/Event/create`); Helix names (`source_hostname`, `object`, `metric_name` …, docs.bmc.com "EVENT base event
 class"), which become the TrueSight names. Empty slots, lists and structures (`mc_notes`, `mc_history` …) are no labels.
 Identity: host, object class, object and parameter, because a problem that comes back has a new `mc_ueid`; `mc_ueid`
-where neither object nor parameter tells events apart.
+where neither object nor parameter tells events apart. The check is the parameter alone, which several objects of a host
+may share: a rule that should keep them apart names `labels.mc_object` in its key.
 Resolved: severity OK, even while the status is still OPEN; or status CLOSED or BLACKOUT.
 """
 
@@ -39,6 +40,9 @@ _HELIX = {
 }
 """Helix name → TrueSight name of the same slot."""
 
+_BASE_CLASS = "EVENT"
+"""The class of all classes: the check of an event that names nothing narrower."""
+
 _STARTS = ("mc_incident_time", "date_reception", "mc_arrival_time", "date")
 
 
@@ -67,7 +71,7 @@ def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
         return data
     if isinstance(attributes := message.get("attributes"), dict):
         host = {"mc_host": message.get("eventSourceHostName"), "mc_host_address": message.get("eventSourceIPAddress")}
-        return host | attributes
+        return attributes | {name: value for name, value in host.items() if not attributes.get(name)}
     return message
 
 
@@ -82,7 +86,8 @@ def _named(slots: dict[str, Any]) -> dict[str, str]:
 
 def _alert(slots: dict[str, str], options: Options, source: str) -> Alert:
     resource = _identity.name(_first(slots, "mc_host", "mc_host_address", "source_identifier"), "mc_host")
-    check = _identity.name(_first(slots, "mc_parameter", "mc_object_class", "mc_object", "CLASS"), "mc_parameter")
+    what = _first(slots, "mc_parameter", "mc_object_class", "mc_object", "CLASS") or _BASE_CLASS
+    check = _identity.name(what, "mc_parameter")
     resolved = _severity.is_clear(slots.get("severity", "")) or slots.get("status", "").upper() in _OVER
     return Alert(
         source=source,

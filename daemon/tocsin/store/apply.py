@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import folding, lifecycle
-from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, Texts, TicketStatus
+from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, Texts
 from tocsin.store import rows
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def apply(tx: Transaction, change: Change, cause: Cause, *, new: bool, now: date
     else:
         tx.update("update_incident", rows.incident_changes(incident, policy, cause.row, tx.memory.rows["alerts"]))
     for note in change.notes:
-        text = rows.encode(note.text)
+        text = rows.encode_text(note.text)
         tx.insert("insert_note", (tx.next("notes"), incident.n, rows.micros(note.at), note.actor, note.kind, text))
     told = tuple(note.text for note in change.notes)
     for action in change.deliveries:
@@ -54,7 +54,7 @@ def policy_row(tx: Transaction, policy: Policy) -> int:
     row = tx.memory.policy_rows.get(policy)
     if row is None:
         row = tx.next("policies")
-        tx.insert("insert_policy", (row, rows.encode(policy).decode()))
+        tx.insert("insert_policy", (row, rows.encode_text(policy)))
         tx.memory.keep_policy(row, policy)
     return row
 
@@ -130,13 +130,14 @@ def _deliver(tx: Transaction, incident: Incident, body: Snapshot, now: datetime)
         return
     receipt = embedded.deliver(tx, delivery, now)
     sent = replace(delivery, state=DeliveryState.SENT, attempts=1, number=receipt.number)
-    tx.insert("insert_delivery", rows.delivery_row(sent, incident.n, now, now))
+    # No body: what it told stands in the backend's own rows, written in this very transaction.
+    tx.insert("insert_delivery", rows.delivery_row(sent, incident.n, "", now, now))
     ticketed(tx, incident.n, sent, receipt, now)
 
 
 def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
     """Leave a delivery for the outbox, or fold it into what was not sent yet."""
-    unsent = tx.live.unsent.get(n, ())
+    unsent = tx.live.unsent.of(n)
     folded = folding.fold(unsent, delivery)
     for cancelled in folded.cancel:
         gone = replace(cancelled, state=DeliveryState.CANCELLED, reason="no longer true before it was sent")
@@ -144,8 +145,8 @@ def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
     if folded.put:
         tx.update("update_delivery", rows.delivery_changes(folded.put, None))
     if folded.add:
-        tx.insert("insert_delivery", rows.delivery_row(folded.add, n, now, None))
-    tx.live.keep_unsent(n, _after(unsent, folded))
+        tx.insert("insert_delivery", rows.delivery_row(folded.add, n, rows.encode_text(folded.add.body), now, None))
+    tx.live.unsent.keep(n, _after(unsent, folded))
 
 
 def _after(unsent: tuple[Delivery, ...], folded: folding.Folded) -> tuple[Delivery, ...]:
@@ -159,8 +160,9 @@ def _after(unsent: tuple[Delivery, ...], folded: folding.Folded) -> tuple[Delive
 def ticketed(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
     """A backend has done a delivery: keep the ticket it told, one for each incident for ever."""
     if delivery.action == DeliveryAction.OPEN:
-        tx.insert("insert_ticket", (n, delivery.backend, receipt.number, receipt.url, receipt.status, rows.micros(now)))
+        tx.insert(
+            "insert_ticket", (n, delivery.backend, receipt.number, receipt.url, receipt.status.value, rows.micros(now))
+        )
         tx.live.told(n, receipt.number)
         return
-    status = TicketStatus(receipt.status)
-    tx.update("update_ticket", (status, receipt.url, rows.micros(now), n))
+    tx.update("update_ticket", (receipt.status.value, receipt.url, rows.micros(now), n))

@@ -55,7 +55,7 @@ def wait(attempts: int, error: DeliveryError, retries: Retries, chance: float) -
 def claim(tx: Transaction, backend: str, limit: int, retries: Retries, now: datetime) -> list[Delivery]:
     """Take a lease on deliveries of this backend that are due, oldest first, one for each incident."""
     leased = []
-    for n, delivery in tx.live.sendable(backend, limit, now):
+    for n, delivery in tx.live.unsent.due(backend, limit, now):
         lease = replace(
             delivery,
             state=DeliveryState.LEASED,
@@ -113,28 +113,28 @@ def resend(tx: Transaction, delivery: int, now: datetime) -> bool:
     n = found[0][1]
     incident = tx.rows("incident", (n,))[0][1]
     again = replace(rows.read_delivery(found[0], incident, _number(tx, n)), state=DeliveryState.PENDING, due_at=now)
-    others = [other for other in tx.live.unsent.get(n, ()) if other.id != again.id]
-    tx.live.keep_unsent(n, tuple(sorted([*others, again], key=lambda one: one.id)))
+    others = [other for other in tx.live.unsent.of(n) if other.id != again.id]
+    tx.live.unsent.keep(n, tuple(sorted([*others, again], key=lambda one: one.id)))
     tx.update("update_delivery", rows.delivery_changes(again, None))
     return True
 
 
 def _put(tx: Transaction, n: int, delivery: Delivery, settled_at: datetime | None) -> None:
-    unsent = tx.live.unsent.get(n, ())
-    tx.live.keep_unsent(n, tuple(delivery if other.id == delivery.id else other for other in unsent))
+    unsent = tx.live.unsent.of(n)
+    tx.live.unsent.keep(n, tuple(delivery if other.id == delivery.id else other for other in unsent))
     tx.update("update_delivery", rows.delivery_changes(delivery, settled_at))
 
 
 def _drop(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
-    unsent = tx.live.unsent.get(n, ())
-    tx.live.keep_unsent(n, tuple(other for other in unsent if other.id != delivery.id))
+    unsent = tx.live.unsent.of(n)
+    tx.live.unsent.keep(n, tuple(other for other in unsent if other.id != delivery.id))
     tx.update("update_delivery", rows.delivery_changes(delivery, now))
 
 
 def _renumber(tx: Transaction, n: int, number: str) -> None:
-    unsent = tx.live.unsent.get(n, ())
+    unsent = tx.live.unsent.of(n)
     if unsent:
-        tx.live.keep_unsent(n, tuple(replace(other, number=number) for other in unsent))
+        tx.live.unsent.keep(n, tuple(replace(other, number=number) for other in unsent))
 
 
 def _row_of(tx: Transaction, delivery: Delivery) -> int:

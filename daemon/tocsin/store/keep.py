@@ -58,7 +58,7 @@ def keep_text(tx: Transaction, alert: Alert) -> int:
     """Keep what an alert says; returns its row. When it expires is not part of what it says."""
     row = tx.next("texts")
     plain = replace(alert, ends_at=None) if alert.ends_at and alert.status == Status.FIRING else alert
-    tx.insert("insert_text", (row, alert.source, alert.fingerprint, rows.encode(plain).decode()))
+    tx.insert("insert_text", (row, alert.source, alert.fingerprint, rows.encode_text(plain)))
     return row
 
 
@@ -72,9 +72,9 @@ def keep_decision(tx: Transaction, decision: Decision, rules: Rules, source: str
             rows.micros(now),
             _rule_set_row(tx, rules, now),
             decision.rule,
-            decision.action,
+            decision.action.value,
             decision.element.reference if decision.element else None,
-            decision.impact,
+            decision.impact.value if decision.impact else None,
             decision.dedup_key,
             _trace_row(tx, decision),
             rows.decision_details(decision, source),
@@ -135,7 +135,7 @@ def _trace_row(tx: Transaction, decision: Decision) -> int:
     """Which rules came close; the values that failed them are in the alert itself, so few traces differ."""
     if not decision.trace:
         return 0
-    trace = rows.encode([(tried.rule, tried.field) for tried in decision.trace]).decode()
+    trace = rows.encode_text([(tried.rule, tried.field) for tried in decision.trace])
     traces = tx.memory.traces
     row = traces.get(trace)
     if row is None:

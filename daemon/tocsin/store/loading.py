@@ -78,10 +78,7 @@ def _load_incidents(connection: Any, live: Live, memory: Memory) -> None:
 def _count_repeats(connection: Any, live: Live) -> None:
     (counted,) = connection.execute(QUERIES["counted"]).fetchone()
     for n, count, last in connection.execute(QUERIES["repeats_since"], (counted,)):
-        entry = live.by_row.get(n)
-        if entry:
-            entry.repeats += count
-            entry.last_seen_at = max(moment(last), entry.incident.last_seen_at)
+        live.recount(n, count, moment(last))
 
 
 def _load_firing(connection: Any, live: Live, now: datetime) -> None:
@@ -116,4 +113,4 @@ def _load_unsent(connection: Any, live: Live) -> None:
             continue
         if delivery.state == DeliveryState.LEASED:
             delivery = replace(delivery, state=DeliveryState.PENDING, uncertain=True)
-        live.keep_unsent(n, (*live.unsent.get(n, ()), delivery))
+        live.unsent.keep(n, (*live.unsent.of(n), delivery))

@@ -47,15 +47,14 @@ update deliveries set action = ?, body = ?, state = ?, attempts = ?, uncertain =
 update tickets set status = ?, url = ?, at = ? where incident = ?;
 
 -- name: latest_closed
-select n from incidents where dedup_key = ? order by n desc limit 1;
+select n from incidents where dedup_key = ? and slot > 0 order by n desc limit 1;
 -- name: incident
 select * from incidents where n = ?;
 -- name: incident_by_id
 select * from incidents where id = ?;
 -- name: decision
 select rule, action, element, impact, dedup_key, details, rule_set from decisions where id = ?;
--- name: notes_after
-select at, actor, kind, text from notes where incident = ? order by id;
+
 -- name: rule_set_by_hash
 select id from rule_sets where hash = ?;
 -- name: rule_set_hash
@@ -112,8 +111,6 @@ select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliv
   coalesce(tickets.number, '') from deliveries
   join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
   where (? = '' or deliveries.state = ?) order by deliveries.id desc limit ?;
--- name: count_states
-select state, count(*) from incidents where slot = 0 group by state;
 
 -- name: prune_alerts
 delete from alerts where id in (select id from alerts where at < ? and id <= (select alerts from counted) order by id limit ?);
@@ -139,9 +136,6 @@ insert into desk_tickets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 insert into desk_notes values (?, ?, ?, ?, ?);
 -- name: update_desk_ticket
 update desk_tickets set status = ?, impact = ?, priority = ?, assignee = ?, updated_at = ?, closed_at = ? where id = ?;
--- name: desk_ticket_by_reference
-select id, number, reference, status, impact, priority, criticality, assignee from desk_tickets
-  where reference = ? order by id limit 1;
 -- name: desk_ticket_by_number
 select id, number, reference, status, impact, priority, criticality, assignee from desk_tickets where number = ?;
 -- name: desk_notes

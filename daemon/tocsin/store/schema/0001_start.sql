@@ -14,7 +14,8 @@ create table traces (id integer primary key, trace text not null unique);
 create table decisions (id integer primary key, at integer not null, rule_set integer not null, rule text not null, action text not null, element text, impact text, dedup_key text not null, trace integer not null, details text not null);
 
 create table policies (id integer primary key, policy text not null unique);
--- `slot` is 0 while the incident is live and n after it: one live incident per key, kept by the index.
+-- `slot` is 0 while the incident is live and n after it. One live incident per key is kept by the one writer, which has
+-- all of them in memory; an index over live keys would dirty a page of its own for each new incident.
 create table incidents (
   n integer primary key, id text not null unique, dedup_key text not null, slot integer not null, state text not null,
   rule text not null, element text not null, impact text not null, policy integer not null, declarant text not null,
@@ -24,14 +25,14 @@ create table incidents (
   -- The last row of `alerts` that `alerts` and `last_seen_at` include: repeats after it are only appended.
   counted integer not null
 );
-create unique index incidents_key on incidents (dedup_key, slot);
+create index incidents_closed on incidents (dedup_key, n) where slot > 0;
 create index incidents_live on incidents (n) where slot = 0 or firing > 0;
 create table firing (id integer primary key, text integer not null, decision integer not null, incident integer not null, outcome text not null, seen_at integer not null, expires_at integer);
 create table notes (id integer primary key, incident integer not null, at integer not null, actor text not null, kind text not null, text text not null);
 create index notes_incident on notes (incident);
 
 create table deliveries (
-  id integer primary key, incident integer not null, backend text not null, action text not null, body blob not null,
+  id integer primary key, incident integer not null, backend text not null, action text not null, body text not null,
   state text not null, attempts integer not null, uncertain integer not null, reason text not null,
   due_at integer not null, made_at integer not null, settled_at integer
 );

@@ -6,6 +6,5 @@ create table desk_tickets (
   status text not null, declarant text not null, assignee text not null, previous text not null,
   declared_at integer not null, updated_at integer not null, closed_at integer
 );
-create index desk_tickets_reference on desk_tickets (reference);
 create table desk_notes (id integer primary key, ticket integer not null, at integer not null, actor text not null, text text not null);
 create index desk_notes_ticket on desk_notes (ticket);
