@@ -64,6 +64,21 @@ class Clock:
         return self.now
 
 
+class Running(Clock):
+    """The real clock, that can be set forward."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
+    @property
+    def now(self) -> datetime:  # type: ignore[override]
+        return datetime.now(UTC) + self._ahead
+
+    def passes(self, **span: float) -> datetime:
+        self._ahead += timedelta(**span)
+        return self.now
+
+
 def alert(**facts: Any) -> Alert:
     usual = {
         "source": "test",

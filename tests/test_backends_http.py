@@ -56,7 +56,7 @@ async def test_a_connection_that_is_never_taken_up_leaves_no_doubt() -> None:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
         for full in (first, second):  # the queue holds one more than it was asked to
-            full.setblocking(False)
+            full.settimeout(0)
             full.connect_ex(deaf.getsockname())
         request = _http.Request("POST", f"http://127.0.0.1:{deaf.getsockname()[1]}/")
         async with open_session() as session:

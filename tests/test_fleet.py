@@ -108,12 +108,23 @@ def test_any_text_can_be_looked_up(name: str) -> None:
     assert isinstance(SOME.resolve(name), tuple)
 
 
-@given(st.ip_addresses(), st.data())
+def test_a_block_of_ipv4_inside_ipv6_is_a_block_of_ipv4() -> None:
+    mapped = fleet.build([element("M", "::ffff:192.0.2.0/120")])
+    assert references(mapped, "192.0.2.9") == references(mapped, "::ffff:192.0.2.9") == ["M"]
+    assert references(mapped, "192.0.3.9") == []
+
+
+@given(st.ip_addresses().filter(lambda address: getattr(address, "ipv4_mapped", None) is None), st.data())
 def test_the_smallest_block_around_an_address_decides(address: object, data: st.DataObject) -> None:
     width = ip_address(address).max_prefixlen
     lengths = data.draw(st.lists(st.integers(0, width), min_size=1, unique=True))
     blocks = [element(f"N{length}", str(ip_network(f"{address}/{length}", strict=False))) for length in lengths]
     assert references(fleet.build(blocks), str(address)) == [f"N{max(lengths)}"]
+
+
+@given(st.text(min_size=1).map(str.strip).filter(bool))
+def test_any_alias_is_indexed_and_finds_its_element(alias: str) -> None:
+    assert references(fleet.build([element("A", alias)]), alias.replace("*", "any").replace("?", "1")) == ["A"]
 
 
 @given(st.ip_addresses())

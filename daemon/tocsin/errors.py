@@ -68,6 +68,19 @@ class Reason(StrEnum):
     """A fault in the backend's own code."""
 
 
+DOUBTFUL = frozenset(
+    {
+        Reason.NO_ANSWER,
+        Reason.UNAVAILABLE,  # some servers answer 500 after creating; a gateway answers 504 for a slow success
+        Reason.UNREADABLE,
+        Reason.MISMATCH,
+        Reason.MISCONFIGURED,  # a redirect after a POST is how some servers say that it is done
+        Reason.BROKEN,
+    }
+)
+"""After these the ticket system may have done it all the same: it is asked before anything is sent again."""
+
+
 class DeliveryError(TocsinError):
     """A delivery failed: try again at the earliest after `after`, or leave it to a person when `retry` is false."""
 

@@ -18,7 +18,7 @@ from peers import PeerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 150.0
+SECONDS = 180.0
 """How long the whole comparison may take, loading the rule sets included."""
 
 

@@ -47,12 +47,12 @@ class Deck:
                 )
 
     def microseconds(self, now: datetime) -> float:
-        """Times one pass over the alerts: microseconds for each decision."""
+        """Times one pass over the alerts: microseconds of processor for each decision, whoever else is on the core."""
         decide, rule_set, elements = engine.decide, self.rule_set, self.elements
-        started = time.perf_counter()
+        started = time.process_time()
         for alert in self.alerts:
             decide(alert, rule_set, elements, now)
-        return (time.perf_counter() - started) / len(self.alerts) * 1e6
+        return (time.process_time() - started) / len(self.alerts) * 1e6
 
 
 def _deck(folder: Path, shape: str, count: int, elements: fleet.Fleet, now: datetime) -> Deck:

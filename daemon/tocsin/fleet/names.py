@@ -12,6 +12,7 @@ Address = IPv4Address | IPv6Address
 Block = IPv4Network | IPv6Network
 
 _LONGEST = 64
+_MAPPED = 96
 _GLOB = re.compile(r"[*?]")
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _IPV6 = re.compile(r"\[?(?P<address>[0-9a-fA-F]*:[0-9a-fA-F.:]+)(?:%[^\]/]*)?\]?")
@@ -51,7 +52,15 @@ def block(alias: str) -> Block | None:
         raise ValueError(f'"{alias}" is no block of addresses: write one such as 192.0.2.0/24') from None
     if ip_address(alias.partition("/")[0]) != found.network_address:
         raise ValueError(f'"{alias}" is an address inside a block: write {found}')
-    return found
+    return _plain(found)
+
+
+def _plain(found: Block) -> Block:
+    """A block of IPv4 addresses mapped into IPv6 as the IPv4 block it is, because `address` does the same."""
+    inside = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if inside is None or found.prefixlen < _MAPPED:
+        return found
+    return IPv4Network((inside, found.prefixlen - _MAPPED))
 
 
 def is_glob(alias: str) -> bool:
@@ -74,7 +83,7 @@ def spelling(name: str) -> tuple[str, Address | None]:
     """Return a name's key, and the address it is, if it is one."""
     if (found := address(name)) is not None:
         return str(found), found
-    return name.lower().removesuffix("."), None
+    return name.lower().removesuffix(".") or name, None
 
 
 def host(name: str) -> str:

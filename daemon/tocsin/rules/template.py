@@ -40,7 +40,7 @@ FRENCH = {
 """Severities, states of an alert and impacts, for the filter `fr`."""
 
 _DELIMITER = re.compile(r"\{[{%#]|[}%#]\}")
-_VARIABLE = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?) ?\}\}")
+_VARIABLE = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?)( ?\| ?fr)? ?\}\}")
 
 
 class RenderError(TocsinError):
@@ -102,10 +102,10 @@ class Templates:
     def _template(self, name: str, source: str, known: frozenset[str], captures: frozenset[str]) -> Template:
         if len(source) > grammar.LONGEST:
             raise ValueError(f"a template of more than {grammar.LONGEST} characters: shorten it")
-        texts = _VARIABLE.split(source.removesuffix("\n"))
-        if not any(_DELIMITER.search(text) for text in texts[::2]):
-            grammar.check_names(texts[1::2], known | captures)
-            return _Plain(name, source, texts, [attribute(used, captures) for used in texts[1::2]])
+        texts, used = _turns(source)
+        if not any(_DELIMITER.search(text) for text in texts):
+            grammar.check_names([name for name, _ in used], known | captures)
+            return _Plain(name, source, texts, [_reading(read, fr, captures) for read, fr in used])
         names = self._names(source)
         grammar.check_code(source, names, known | captures)
         heads = {used.partition(".")[0] for used in names} - grammar.FUNCTIONS
@@ -140,7 +140,7 @@ class _Plain:
     def __init__(self, name: str, source: str, texts: list[str], getters: list[Getter]) -> None:
         self.name = name
         self.source = source
-        self._form = "%s".join(text.replace("%", "%%") for text in texts[::2])
+        self._form = "%s".join(text.replace("%", "%%") for text in texts)
         self._getters = getters
 
     def render(self, facts: Facts) -> str:
@@ -183,3 +183,14 @@ class _Full:
         if error.kind == "UndefinedError":
             return f"{place or 'a variable'} is not there"
         return f"{error.detail or error.kind} at {place}" if place else f"{error.detail or error.kind}"
+
+
+def _turns(source: str) -> tuple[list[str], list[tuple[str, bool]]]:
+    """The texts of a template and, between them, its plain variables, each with whether it is wanted in French."""
+    pieces = _VARIABLE.split(source.removesuffix("\n"))
+    return pieces[::3], list(zip(pieces[1::3], map(bool, pieces[2::3]), strict=True))
+
+
+def _reading(name: str, in_french: bool, captures: frozenset[str]) -> Getter:  # noqa: FBT001 - one of a pair
+    read = attribute(name, captures)
+    return (lambda facts: french(read(facts))) if in_french else read

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.errors import DeliveryError, Reason
+from tocsin.errors import DOUBTFUL, DeliveryError
 from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt
 from tocsin.store import rows
 from tocsin.store.apply import ticketed
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from tocsin.store.transaction import Transaction
 
-_DOUBT = frozenset({Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.UNREADABLE, Reason.BROKEN})
-"""After these the backend may have done it all the same: it is asked before anything is sent again."""
-
 
 class Retries(Struct, frozen=True, kw_only=True):
     """How long to wait between attempts, and when to give up and leave it to a person."""
@@ -33,6 +30,8 @@ class Retries(Struct, frozen=True, kw_only=True):
     longest: timedelta = timedelta(minutes=15)
     give_up_after: timedelta = timedelta(days=7)
     lease: timedelta = timedelta(seconds=60)
+    doubt: timedelta = timedelta(seconds=30)
+    """After an answer that never came: how long the server may still be at it, before it is asked what it did."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -49,7 +48,8 @@ def wait(attempts: int, error: DeliveryError, retries: Retries, chance: float) -
     """
     full = min(retries.longest, retries.first * 2 ** min(attempts - 1, 20))
     spread: timedelta = full / 2 + full / 2 * chance
-    return max(spread, error.after) if error.after else spread
+    least = retries.doubt if error.reason in DOUBTFUL else timedelta(0)
+    return max(spread, error.after or least, least)
 
 
 def claim(tx: Transaction, backend: str, limit: int, retries: Retries, now: datetime) -> list[Delivery]:
@@ -95,7 +95,7 @@ def _release(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> Deli
 
 
 def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, made_at: datetime, now: datetime) -> Delivery:
-    uncertain = delivery.uncertain or error.reason in _DOUBT
+    uncertain = delivery.uncertain or error.reason in DOUBTFUL
     tired = now - made_at >= retries.give_up_after
     if not error.retry or tired:
         reason = f"{error} (given up after {delivery.attempts} attempts)" if tired else str(error)

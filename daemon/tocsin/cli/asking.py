@@ -1,0 +1,112 @@
+"""Asks the running service: one POST of JSON, and its answer.
+
+Knows where the service listens and the admin token; not what is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from tocsin.errors import SettingsError, TocsinError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tocsin.cli.given import Given
+    from tocsin.settings.tree import Listen
+
+_PATIENCE = 30
+"""Seconds that an answer may take; a reload of a large fleet takes some."""
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+"""Addresses that are listened on, and the one to reach them by from this machine."""
+
+
+class SilentError(TocsinError):
+    """The service does not answer: start it (exit status 3)."""
+
+
+class RefusedError(TocsinError):
+    """The service answered that it will not do what was asked (exit status 1)."""
+
+
+class Answer(NamedTuple):
+    """What the service answered: HTTP status, and the JSON object of its body."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """The service never redirects; whoever does is not it, and gets no token."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def address(listen: Listen) -> str:
+    """Return where the service that listens so is reached from this machine.
+
+    Raises:
+        SettingsError: It listens on a port that only it knows.
+    """
+    if listen.port == 0:
+        raise SettingsError("listen.port is 0, so only the service knows its port: set listen.port to reach it")
+    host = _EVERYWHERE.get(listen.host, listen.host)
+    return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
+
+
+def admin(given: Given, path: str, value: object = None) -> Answer:
+    """Ask for something under `/-/`, with the admin token where the settings name one.
+
+    Raises:
+        SilentError: The service does not answer.
+        SettingsError: The admin token cannot be read.
+    """
+    token = given.settings.admin.token_file
+    headers = bearer(given.read_secret(str(token))) if token else {}
+    return post(f"{address(given.settings.listen)}/-/{path}", value, headers)
+
+
+def bearer(token: bytes) -> dict[str, str]:
+    """The header that hands a token over."""
+    return {"Authorization": f"Bearer {token.decode('latin-1')}"}
+
+
+def post(url: str, value: object, headers: Mapping[str, str]) -> Answer:
+    """POST a value as JSON, past any proxy; an answer of any status is returned.
+
+    Raises:
+        SilentError: No answer came, or one that cannot be of the service.
+    """
+    request = Request(  # noqa: S310 - the address is built here and is always http
+        url, json.dumps(value).encode(), {"Content-Type": "application/json", **headers}, method="POST"
+    )
+    service = url.split("/", 3)[2]
+    try:
+        with build_opener(ProxyHandler({}), _NoRedirects).open(request, timeout=_PATIENCE) as response:
+            return Answer(response.status, _object(response.read(), service))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, _object(error.read(), service))
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "reason", error)
+        raise SilentError(f"tocsin does not answer at {service} ({why}): start it with make run or tocsin serve") from None
+
+
+def _object(body: bytes, service: str) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise SilentError(f"what answers at {service} is not tocsin: look at listen.port in the settings")
+    return value
+
+
+def said(answer: Answer) -> str:
+    """The sentence of an answer that refuses."""
+    return str(answer.body.get("error") or f"the service answered {answer.status}")

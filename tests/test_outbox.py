@@ -1,0 +1,243 @@
+"""Telling backends: claimed, delivered, settled; through real HTTP to a ticket system that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from house import Clock, Road, Running, alert, opened, rows
+from service import until
+from ticketserver import Plan, TicketServer
+from tocsin import backends, outbox, timers
+from tocsin.app import utc_now
+from tocsin.errors import DeliveryError, Reason
+from tocsin.model import Alert, Delivery, Receipt, Severity, Status
+from tocsin.store import deliveries
+from tocsin.store.deliveries import Outcome, Retries, wait
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.store import Store
+
+SOON = Retries(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), doubt=timedelta(0))
+FIVE_S = timedelta(seconds=5)
+
+
+def failure(
+    reason: Reason = Reason.UNREACHABLE, *, retry: bool = True, after: timedelta | None = None
+) -> DeliveryError:
+    return DeliveryError(reason, "no", retry=retry, after=after)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "chance", "after", "seconds"),
+    [
+        (1, 0.0, None, 2.5),  # half of 5
+        (1, 0.999999, None, 5),
+        (3, 0.0, None, 10),  # half of 5 * 2 * 2
+        (30, 0.0, None, 450),  # half of the longest, 15 min
+        (1, 0.0, timedelta(seconds=40), 40),  # the server asked for more
+        (5, 0.0, timedelta(seconds=1), 40),  # the server asked for less than we wait anyway
+    ],
+)
+def test_waits_double_spread_and_respect_the_server(
+    attempts: int, chance: float, after: timedelta | None, seconds: float
+) -> None:
+    waited = wait(attempts, failure(after=after), Retries(first=FIVE_S), chance)
+    assert waited.total_seconds() == pytest.approx(seconds, rel=0.01)
+
+
+def test_a_lost_answer_is_asked_about_only_when_the_server_has_had_time_to_finish() -> None:
+    retries = Retries(first=FIVE_S, doubt=timedelta(seconds=30))
+    assert wait(1, failure(Reason.NO_ANSWER), retries, 0.0) == timedelta(seconds=30)
+    assert wait(1, failure(Reason.UNREACHABLE), retries, 0.0) == timedelta(seconds=2.5)
+
+
+async def leased(road: Road) -> Delivery:
+    found = await road.store.run(lambda tx: deliveries.claim(tx, "remote", 10, Retries(), road.clock.now))
+    assert len(found) == 1
+    return found[0]
+
+
+async def settle(road: Road, delivery: Delivery, outcome: Outcome, retries: Retries | None = None) -> Delivery:
+    return await road.store.run(
+        lambda tx: deliveries.settle(tx, delivery, outcome, retries or Retries(), road.clock.now)
+    )
+
+
+async def test_one_delivery_of_an_incident_at_a_time_and_in_order(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert(severity=Severity.MINOR))
+        first = await leased(road)
+        assert (first.action, first.attempts) == ("open", 1)
+        await road.take(alert(severity=Severity.CRITICAL))
+        assert await store.run(lambda tx: deliveries.claim(tx, "remote", 10, Retries(), road.clock.now)) == []
+        await settle(road, first, Outcome(receipt=Receipt(number="T1")))
+        second = await leased(road)
+        assert (second.action, second.number, second.body.impact) == ("update", "T1", "interrupted")
+
+
+async def test_the_ticket_number_reaches_the_incident_and_the_next_answer(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1", url="https://x/T1")))
+        assert (await road.take(alert()))[0].ticket == "T1"
+        assert await rows(store, "select number, url from tickets") == [("T1", "https://x/T1")]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "uncertain"),
+    [
+        (failure(Reason.UNREACHABLE), "pending", 0),
+        (failure(Reason.NO_ANSWER), "pending", 1),
+        (failure(Reason.UNAVAILABLE), "pending", 1),
+        (failure(Reason.REFUSED, retry=False), "dead", 0),
+    ],
+    ids=lambda value: getattr(value, "reason", None),
+)
+async def test_how_an_attempt_ends_is_written_down(
+    tmp_path: Path, error: DeliveryError, state: str, uncertain: int
+) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(road, await leased(road), Outcome(error=error))
+        assert await rows(store, "select state, uncertain from deliveries") == [(state, uncertain)]
+
+
+async def test_after_seven_days_it_is_left_to_a_person_who_can_resend_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        delivery = await leased(road)
+        road.clock.passes(days=7)
+        dead = await settle(road, delivery, Outcome(error=failure()))
+        assert (dead.state, "given up" in dead.reason) == ("dead", True)
+        assert not await store.run(lambda tx: deliveries.resend(tx, 99, road.clock.now))
+        assert await store.run(lambda tx: deliveries.resend(tx, dead.id, road.clock.now))
+        assert (await leased(road)).id == dead.id
+
+
+async def test_a_resolve_before_the_open_is_sent_takes_it_back(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await road.take(alert(status=Status.RESOLVED))
+        assert await rows(store, "select action, state from deliveries") == [("open", "cancelled")]
+        assert await rows(store, "select state from incidents") == [("closed",)]
+
+
+async def test_an_attempt_cut_off_by_a_crash_is_in_doubt_at_the_next_start(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await leased(road)
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        assert await store.run(lambda tx: deliveries.claim(tx, "remote", 10, Retries(), road.clock.now)) == []
+        road.clock.passes(seconds=60)  # the lease: for so long the ticket system may still be at it
+        again = await leased(road)
+        assert (again.uncertain, again.attempts) == (True, 2)
+
+
+class Telling:
+    """A store, its outbox, and a misbehaving ticket system."""
+
+    def __init__(self, store: Store, road: Road, server: TicketServer) -> None:
+        self.store = store
+        self.road = road
+        self.server = server
+        self.heard: list[tuple[str, str]] = []
+
+    async def settled(self) -> bool:
+        return not [one for one in self.store.live.unsent.all() if one.state != "dead"]
+
+
+async def telling(store: Store, server: TicketServer, script: list[Alert], clock: Clock) -> Telling:
+    road = Road(store, clock)
+    told = Telling(store, road, server)
+    options = {
+        "url": f"{server.url}/tickets",
+        "update_url": f"{server.url}/tickets/{{number}}",
+        "find_url": f"{server.url}/tickets?reference={{reference}}",
+        "timeout": "200ms",
+    }
+
+    class Listening(outbox.Observer):
+        def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
+            assert backend == "remote"
+            assert seconds >= 0
+            told.heard.append((action, outcome))
+
+    async with backends.open_session() as session:
+        outside = backends.Outside(session=session, read_secret=lambda _path: b"", clock=utc_now)
+        backend = backends.build("webhook", "remote", options, outside)
+        route = outbox.Route(deliver=lambda delivery: backends.hand_over(backend, delivery))
+        box = outbox.Outbox(store, {"remote": route}, SOON, clock, Listening(), every=0.01)
+        stopping = asyncio.Event()
+        running = asyncio.create_task(box.run(stopping))
+        for one in script:
+            await road.take(one)
+            await until(told.settled, 10, "the outbox to settle")
+        stopping.set()
+        await running
+    return told
+
+
+@pytest.mark.parametrize("behaviour", ["late", "failed", "lost", "garbage", "malformed", "busy", "dropped", "limited"])
+async def test_whatever_happens_to_the_create_there_is_one_ticket(tmp_path: Path, behaviour: str) -> None:
+    script = [behaviour] if behaviour not in ("busy", "limited") else []
+    async with opened(tmp_path, backend="remote") as store, TicketServer(Plan(script), delay=0.4).serving() as server:
+        told = await telling(store, server, [alert()], Running())
+        assert list(server.desk.creates().values()) == [1]
+        if script:
+            assert len(told.heard) >= 2
+        assert told.heard[-1] == ("open", "sent")
+
+
+async def test_a_ticket_is_opened_updated_repaired_closed_and_reopened_in_order(tmp_path: Path) -> None:
+    clock = Running()
+    async with opened(tmp_path, backend="remote") as store, TicketServer().serving() as server:
+        script = [alert(severity=Severity.MINOR), alert(severity=Severity.CRITICAL), alert(status=Status.RESOLVED)]
+        await telling(store, server, script, clock)
+        clock.passes(minutes=15)
+        await store.run(lambda tx: timers.tick(tx, clock.now))
+        await telling(store, server, [alert(fingerprint="f2", resource="web2")], clock)
+        await telling(store, server, [alert()], clock)
+        ticket = server.desk.tickets["T000001"]
+        assert (ticket["changes"], ticket["status"]) == (["update", "update", "close", "reopen"], "declared")
+        assert set(server.desk.creates().values()) == {1}
+
+
+async def test_a_fault_in_a_backends_own_code_stops_nothing_else(tmp_path: Path) -> None:
+    async def broken(_: Delivery) -> Receipt:
+        raise KeyError("oops")
+
+    heard = []
+
+    class Listening(outbox.Observer):
+        def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
+            heard.append((backend, action, outcome, seconds))
+
+    async with opened(tmp_path, backend="remote") as store:
+        await Road(store, Clock()).take(alert())
+        box = outbox.Outbox(
+            store, {"remote": outbox.Route(deliver=broken)}, Retries(), utc_now, Listening(), every=0.01
+        )
+        stopping = asyncio.Event()
+        running = asyncio.create_task(box.run(stopping))
+
+        async def told() -> bool:
+            return bool(heard)
+
+        await until(told, 5, "the attempt")
+        stopping.set()
+        await running
+        assert heard[0][:3] == ("remote", "open", "broken")
+        assert (await rows(store, "select state, reason from deliveries"))[0][0] == "pending"
