@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 ROOT = Path(__file__).resolve().parent.parent
+LAUNCH = (sys.executable, *os.environ.get("SERVICE_LAUNCH", "-m tocsin serve --config").split())
 START = 30.0
 """Seconds within which a service must be ready."""
 
@@ -58,11 +59,7 @@ class Service:
         """Start it, and wait until it is ready."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tocsin",
-                "serve",
-                "--config",
+                *LAUNCH,
                 str(self.config),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,

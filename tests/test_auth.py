@@ -76,6 +76,9 @@ WRONG = [
     pytest.param(BASIC, [("Authorization", basic("other:mot:de:passé"))], id="basic: another user"),
     pytest.param(BASIC, [("Authorization", "Basic !!!!")], id="basic: not base64"),
     pytest.param(BASIC, [("Authorization", "Basic Z3J")], id="basic: cut base64"),
+    pytest.param(
+        BASIC, [("Authorization", basic("grafana:mot:de:passé").replace("Z", "Z!", 1))], id="basic: junk inside"
+    ),
     pytest.param(BASIC, [("Authorization", "Basic grafana:mot:de:passé")], id="basic: in clear"),
     pytest.param(HMAC, [], id="hmac: none"),
     pytest.param(HMAC, [("X-Hub-Signature-256", signature())], id="hmac: prefix missing"),

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,14 +35,18 @@ def bare_deflate(text: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def server(limits: body.Limits = LIMITS) -> AsyncIterator[tuple[str, int]]:
+async def server(
+    limits: body.Limits = LIMITS, refusals: list[body.Refused] | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Answers with the body it read, or with what refused it; started as the service is."""
+    refusals = [] if refusals is None else refusals
 
     async def answer(request: web.Request) -> web.Response:
         try:
             received = await body.read(request, limits)
             return web.Response(body=received.inflated, headers={"Raw": str(len(received.raw))})
         except body.Refused as refused:
+            refusals.append(refused)
             return web.Response(status=refused.status, text=refused.text)
 
     app = web.Application()
@@ -67,14 +72,11 @@ async def post(sent: bytes, encoding: str = "", *, chunked: bool = False) -> tup
             return response.status, await response.read()
 
 
-async def raw(request: bytes, limits: body.Limits = LIMITS, *, hang_up: bool = False) -> bytes:
-    """What comes back on a bare connection: the status line, or nothing."""
+async def raw(request: bytes, limits: body.Limits = LIMITS) -> bytes:
+    """The status line that comes back on a bare connection."""
     async with server(limits) as (host, port):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + request)
-        await writer.drain()
-        if hang_up:
-            writer.write_eof()
         line = await asyncio.wait_for(reader.readline(), 10)
         writer.close()
         return line
@@ -159,8 +161,29 @@ async def test_a_body_that_breaks_http_is_a_bad_request(request_: bytes) -> None
     assert b" 400 " in await raw(request_)
 
 
-async def test_a_sender_that_hangs_up_is_told_nothing_and_breaks_nothing() -> None:
-    assert await raw(b"Content-Length: 30\r\n\r\nabc", hang_up=True) == b""
+async def test_a_sender_that_hangs_up_is_a_bad_request_and_no_fault() -> None:
+    refusals: list[body.Refused] = []
+    async with server(refusals=refusals) as (host, port):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nabc")
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+    assert [(refused.status, refused.text) for refused in refusals] == [
+        (400, "the body broke off before its end: send it again")
+    ]
+
+
+async def test_the_limit_counts_what_trickles_in() -> None:
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    reading = asyncio.create_task(body._streamed(content, 10))
+    for _ in range(2):
+        content.feed_data(b"x" * 6)
+        while content._buffer:
+            await asyncio.sleep(0)
+    with pytest.raises(body.Refused, match="more than 10 bytes"):
+        await reading
 
 
 @given(st.binary(max_size=400), st.sampled_from(["gzip", "deflate"]), st.integers(0, 300))

@@ -175,7 +175,11 @@ class App:
     def _retries(self) -> Retries:
         given = self._settings.delivery
         return Retries(
-            first=given.first_retry, longest=given.longest_retry, give_up_after=given.give_up_after, lease=given.lease
+            first=given.first_retry,
+            longest=given.longest_retry,
+            give_up_after=given.give_up_after,
+            lease=given.lease,
+            doubt=given.doubt,
         )
 
     async def _serve(self, door_sources: list[hooks.Source]) -> None:
@@ -276,7 +280,7 @@ def _hook_routes(door_sources: list[hooks.Source], door: hooks.Door) -> Iterator
     """Each source at its own address; the first of a kind also at that platform's own paths."""
     taken: set[str] = set()
     for source in door_sources:
-        hook = hooks.Hook(source, door)
+        hook = hooks.Hook(source, door).receive
         yield web.post(f"/hooks/{source.name}", hook)
         for path in source.kind.paths:
             yield web.post(f"/hooks/{source.name}{path}", hook)

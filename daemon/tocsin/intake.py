@@ -230,7 +230,7 @@ def seen(
     if not found:
         return False
     n = found[0][0]
-    tx.update("update_ticket", (receipt.status.value, receipt.url or found[0][3], rows.micros(now), n))
+    tx.update("update_ticket", (receipt.status.value, receipt.url, rows.micros(now), n))
     entry = tx.live.by_row.get(n)
     change = tx.live.see(n, lifecycle.TicketSeen(actor=actor, status=status), now)
     if entry is None or change is None:

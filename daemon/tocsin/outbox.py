@@ -7,7 +7,6 @@ forgets it. Backends are handed in; how one is spoken to is their business.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -126,11 +125,10 @@ class Outbox:
 
     async def _call(self, route: Route, delivery: Delivery) -> Outcome:
         try:
-            async with AsyncExitStack() as stack:
-                if route.limiter:
-                    await stack.enter_async_context(route.limiter)
-                async with asyncio.timeout(self._retries.lease.total_seconds()):
-                    return Outcome(receipt=await route.deliver(delivery))
+            if route.limiter:
+                await route.limiter.acquire()
+            async with asyncio.timeout(self._retries.lease.total_seconds()):
+                return Outcome(receipt=await route.deliver(delivery))
         except DeliveryError as error:
             return Outcome(error=error)
         except TimeoutError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from sdnotify import SystemdNotifier
 
 from tocsin.errors import StoreError
 
@@ -23,17 +23,18 @@ class Watchdog:
     """Speaks the sd_notify protocol; silent when nobody listens."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._notifier = SystemdNotifier()
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
         self.every = int(environ.get("WATCHDOG_USEC", "0") or 0) / 3_000_000
         """Seconds between two signs of life; 0 when none are wanted."""
 
     def ready(self, address: str) -> None:
         """The service serves."""
-        self._notifier.notify(f"READY=1\nSTATUS=Serving {address}")
+        self._tell(f"READY=1\nSTATUS=Serving {address}")
 
     def stopping(self) -> None:
         """The service is stopping."""
-        self._notifier.notify("STOPPING=1")
+        self._tell("STOPPING=1")
 
     async def run(
         self, store: Store, beat: Callable[[], datetime], clock: Callable[[], datetime], stopping: asyncio.Event
@@ -41,11 +42,18 @@ class Watchdog:
         """Feed the watchdog after each store round trip, until `stopping`."""
         while self.every and not stopping.is_set():
             if await _answers(store) and (clock() - beat()).total_seconds() < _LATE:
-                self._notifier.notify("WATCHDOG=1")
+                self._tell("WATCHDOG=1")
             try:
                 await asyncio.wait_for(stopping.wait(), self.every)
             except TimeoutError:
                 continue
+
+    def _tell(self, state: str) -> None:
+        """One datagram, as sd_notify(3) has it; a manager that does not listen is no reason to fail."""
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager, suppress(OSError):
+            manager.sendto(state.encode(), self._address)
 
 
 async def _answers(store: Store) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+
 from service import Service, session, until
 from ticketserver import Plan, TicketServer
 
@@ -28,7 +29,17 @@ rules:
     close: {after: 1s}
 fallback: {action: record}
 """
-FAULTS = {"ok": 6, "late": 1, "lost": 1.5, "failed": 1, "busy": 1, "dropped": 1, "garbage": 0.5, "malformed": 0.5}
+FAULTS = {
+    "ok": 6,
+    "late": 1,
+    "slow": 0.5,
+    "lost": 1.5,
+    "failed": 1,
+    "busy": 1,
+    "dropped": 1,
+    "garbage": 0.5,
+    "malformed": 0.5,
+}
 
 
 def elements() -> str:
@@ -51,7 +62,7 @@ def settings(url: str) -> dict[str, Any]:
                 },
             }
         },
-        "delivery": {"first_retry": "1s", "longest_retry": "2s"},
+        "delivery": {"first_retry": "500ms", "longest_retry": "1s", "lease": "2s", "doubt": "1500ms"},
     }
 
 

@@ -7,12 +7,14 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+
 from service import running, session, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import aiohttp
+
     from service import Service
 
 RULES = "rules:\n  - {id: any, match: {source: test}, element: host1, impact: degraded, key: [fingerprint]}\nfallback: {action: record}\n"

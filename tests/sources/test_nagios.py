@@ -47,6 +47,7 @@ def test_names_may_be_written_in_every_way() -> None:
             Status.RESOLVED,
             "warning",
         ),
+        ({"NOTIFICATIONTYPE": "RECOVERY", "SERVICESTATE": ""}, Status.RESOLVED, Severity.MAJOR),
         ({"NOTIFICATIONTYPE": "CUSTOM"}, Status.FIRING, Severity.CRITICAL),
         ({"NOTIFICATIONTYPE": "CUSTOM", "SERVICESTATE": "OK"}, Status.RESOLVED, Severity.INFO),
         ({"NOTIFICATIONTYPE": ""}, Status.FIRING, Severity.CRITICAL),

@@ -20,7 +20,7 @@ import aiohttp
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
-from tocsin.errors import DeliveryError, Reason, SettingsError
+from tocsin.errors import DOUBTFUL, DeliveryError, Reason, SettingsError
 from tocsin.model import DeliveryAction
 
 if TYPE_CHECKING:
@@ -136,24 +136,12 @@ def _problem(kind: Kind, where: tuple[int | str, ...], said: str) -> str:
     return f"option {path!r}: {said}" if path else said
 
 
-_DOUBTFUL = frozenset(
-    {
-        Reason.NO_ANSWER,
-        Reason.UNAVAILABLE,  # some servers answer 500 after creating; a gateway answers 504 for a slow success
-        Reason.UNREADABLE,
-        Reason.MISMATCH,
-        Reason.MISCONFIGURED,  # a redirect after a POST is how some servers say that it is done
-        Reason.BROKEN,
-    }
-)
-
-
 def leaves_doubt(reason: Reason) -> bool:
     """Whether the system may have done it although the attempt failed so.
 
     Doubt ends only with a receipt: a delivery that was uncertain stays so, whatever its later attempts end with.
     """
-    return reason in _DOUBTFUL
+    return reason in DOUBTFUL
 
 
 async def hand_over(backend: Backend, delivery: Delivery) -> Receipt:

@@ -9,26 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from tocsin.cli.asking import SilentError
-from tocsin.cli.given import SettingsFileOrVariable
+from tocsin.cli.given import SETTINGS_FILE
 from tocsin.errors import SettingsError, TocsinError
 
 __all__ = ["app", "main"]
 
 _MODULES = {
     "serve": "running",
-    "reload": "running",
+    "reload": "checking",
     "check": "checking",
     "try": "trying",
     "source": "reading",
     "schema": "reading",
     "incidents": "listing",
-    "tickets": "listing",
+    "tickets": "tickets",
     "deliveries": "listing",
     "demo": "demo",
     "backup": "keeping",
@@ -80,6 +81,11 @@ def _exit_code(error: TocsinError) -> int:
     return _SETTINGS if isinstance(error, SettingsError) else _USUAL
 
 
+_SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", envvar="TOCSIN_CONFIG", help=SETTINGS_FILE, show_default=False),
+]
+
 app = typer.Typer(
     cls=_Verbs,
     no_args_is_help=True,
@@ -90,11 +96,14 @@ app = typer.Typer(
 
 
 @app.callback()
-def tocsin(ctx: typer.Context, config: SettingsFileOrVariable = None) -> None:
+def tocsin(ctx: typer.Context, config: _SettingsFile = None) -> None:
     """From a supervision alert to exactly one incident ticket.
 
-    Exit codes: 0 all is well; 1 something is wrong with what was asked; 2 with the settings or how the command was
-    written; 3 the service does not answer.
+    Exit codes:
+    0  all is well
+    1  something is wrong with what was asked
+    2  something is wrong with the settings, or with how the command is written
+    3  the service does not answer
     """
     ctx.obj = config
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30
 """Seconds that an answer may take; a reload of a large fleet takes some."""
+_REFUSED = 400
+"""The first HTTP status that refuses; nothing redirects."""
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 """Addresses that are listened on, and the one to reach them by from this machine."""
 
@@ -59,16 +61,20 @@ def address(listen: Listen) -> str:
     return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
 
 
-def admin(given: Given, path: str, value: object = None) -> Answer:
-    """Ask for something under `/-/`, with the admin token where the settings name one.
+def admin(given: Given, path: str, value: object = None) -> dict[str, Any]:
+    """Ask for something under `/-/`, with the admin token where the settings name one; returns the answer.
 
     Raises:
         SilentError: The service does not answer.
+        RefusedError: It will not do it.
         SettingsError: The admin token cannot be read.
     """
     token = given.settings.admin.token_file
     headers = bearer(given.read_secret(str(token))) if token else {}
-    return post(f"{address(given.settings.listen)}/-/{path}", value, headers)
+    answer = post(f"{address(given.settings.listen)}/-/{path}", value, headers)
+    if answer.status >= _REFUSED:
+        raise RefusedError(said(answer))
+    return answer.body
 
 
 def bearer(token: bytes) -> dict[str, str]:
@@ -93,8 +99,11 @@ def post(url: str, value: object, headers: Mapping[str, str]) -> Answer:
         with error:
             return Answer(error.code, _object(error.read(), service))
     except (OSError, HTTPException) as error:
-        why = getattr(error, "reason", error)
-        raise SilentError(f"tocsin does not answer at {service} ({why}): start it with make run or tocsin serve") from None
+        cause = getattr(error, "reason", error)
+        why = getattr(cause, "strerror", None) or cause
+        raise SilentError(
+            f"tocsin does not answer at {service} ({why}): start it with make run or tocsin serve"
+        ) from None
 
 
 def _object(body: bytes, service: str) -> dict[str, Any]:
@@ -109,4 +118,5 @@ def _object(body: bytes, service: str) -> dict[str, Any]:
 
 def said(answer: Answer) -> str:
     """The sentence of an answer that refuses."""
-    return str(answer.body.get("error") or f"the service answered {answer.status}")
+    body = answer.body
+    return str(body.get("error") or body.get("problem") or f"the service answered {answer.status}")

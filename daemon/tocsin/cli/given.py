@@ -6,17 +6,21 @@ Knows where the settings file is looked for; what is in it is the business of `s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from tocsin import settings
-from tocsin.settings import Settings
 
-_HELP = "The settings file; config/tocsin.yaml unless given, or /etc/tocsin/tocsin.yaml where that is missing."
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tocsin.settings import Settings
+
+SETTINGS_FILE = "The settings; config/tocsin.yaml unless given, else /etc/tocsin/tocsin.yaml."
+"""What `--config` says of itself."""
 SYSTEM = Path("/etc/tocsin/tocsin.yaml")
 """The settings file of a system that has tocsin installed."""
 
@@ -28,13 +32,13 @@ class Language(StrEnum):
     FR = "fr"
 
 
-SettingsFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=_HELP, show_default=False)]
-SettingsFileOrVariable = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", envvar="TOCSIN_CONFIG", help=_HELP, show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Lang = Annotated[Language, typer.Option("--lang", help="Language of labels, names and notes.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="How many to print, the newest first.")]
+SERVICE, FILES, THERE, UPKEEP = "The service", "Rules and files", "What there is", "Upkeep"
+"""The groups of verbs in the help."""
+
+SettingsFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=SETTINGS_FILE, show_default=False)]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of what is shown.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 
 
 class Given(NamedTuple):
@@ -43,6 +47,11 @@ class Given(NamedTuple):
     file: Path
     settings: Settings
     read_secret: Callable[[str], bytes]
+
+    @property
+    def desk(self) -> str:
+        """Name of the backend that is the desk; empty when there is none."""
+        return next((name for name, backend in self.settings.backends.items() if backend.kind == "desk"), "")
 
 
 def given(ctx: typer.Context, config: Path | None) -> Given:

@@ -6,18 +6,19 @@ none when the output is no terminal or NO_COLOR is set.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 import typer
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from rich.console import RenderableType
@@ -40,14 +41,14 @@ def console(*, err: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=err, markup=False, highlight=False, emoji=False, width=_ROOM)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Styled]], nothing: str) -> None:
+def table(headings: Sequence[str], rows: Iterable[Sequence[Styled]], nothing: str, indent: int = 0) -> None:
     """Print rows in columns under their headings, or a sentence when there are none."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for heading in headings:
         shown.add_column(heading, overflow="fold")
     for row in rows:
-        shown.add_row(*map(plain, row))
-    _print(shown if shown.rows else Text(nothing))
+        shown.add_row(*map(_plain, row))
+    _print(_indented(shown if shown.rows else Text(nothing), indent))
 
 
 def facts(pairs: Iterable[tuple[str, Styled]], indent: int = 0) -> None:
@@ -57,18 +58,34 @@ def facts(pairs: Iterable[tuple[str, Styled]], indent: int = 0) -> None:
     grid.add_column(overflow="fold")
     for name, value in pairs:
         if value:
-            grid.add_row(Text(name), plain(value))
-    _print(Padding(grid, (0, 0, 0, indent)))
+            grid.add_row(_plain(name), _plain(value))
+    _print(_indented(grid, indent))
 
 
-def line(*parts: tuple[str, str] | str, err: bool = False) -> None:
-    """Print one line of texts, each plain or with its style."""
-    _print(Text.assemble(*(part if isinstance(part, str) else (_visible(part[0]), part[1]) for part in parts)), err=err)
+def line(*parts: Styled, err: bool = False) -> None:
+    """Print one line."""
+    _print(Text.assemble(*map(_plain, parts)), err=err)
 
 
-def plain(value: Styled) -> Text:
+@contextmanager
+def waiting() -> Iterator[Callable[[str], None]]:
+    """Yield what tells, on standard error, why the command waits: one line that changes, on a terminal only."""
+    with console(err=True).status("") as status:
+        yield lambda text: status.update(_plain(text))
+
+
+def styled(text: str, style: str) -> Text:
+    """A text with its style, such as `bold red`."""
+    return Text(text, style)
+
+
+def _plain(value: Styled) -> Text:
     """A text that cannot steer the terminal; its own style is kept."""
     return Text(_visible(value.plain), value.style) if isinstance(value, Text) else Text(_visible(value))
+
+
+def _indented(what: RenderableType, indent: int) -> RenderableType:
+    return Padding(what, (0, 0, 0, indent)) if indent else what
 
 
 def moment(at: datetime | None) -> str:

@@ -44,6 +44,10 @@ _FRENCH = {
     "due": "échéance",
     "told": "dit le",
     "address": "adresse",
+    "at": "le",
+    "actor": "par",
+    "flapping": "instable",
+    "touched": "pris en charge",
 }
 
 

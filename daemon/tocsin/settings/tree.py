@@ -184,6 +184,9 @@ class Delivery(Part):
     lease: Duration = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1))
     """How long an attempt may take before another worker may make it."""
 
+    doubt: Duration = Field(default=timedelta(seconds=30), ge=_ZERO)
+    """After an answer that never came: how long the ticket system may still be at it before it is asked."""
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.longest_retry < self.first_retry:

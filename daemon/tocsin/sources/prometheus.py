@@ -17,7 +17,7 @@ from msgspec.json import Decoder
 from pydantic import Field
 
 from tocsin.model import Alert, Payload, Status, Unreadable
-from tocsin.settings.values import Duration  # noqa: TC001 - pydantic evaluates it
+from tocsin.units import Duration  # noqa: TC001 - pydantic evaluates it
 from tocsin.sources import _labelled, _read, _times
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ delete from firing where id = ?;
 update deliveries set action = ?, body = ?, state = ?, attempts = ?, uncertain = ?, reason = ?, due_at = ?,
   settled_at = ? where id = ?;
 -- name: update_ticket
-update tickets set status = ?, url = ?, at = ? where incident = ?;
+update tickets set status = ?, url = coalesce(nullif(?, ''), url), at = ? where incident = ?;
 
 -- name: latest_closed
 select n from incidents where dedup_key = ? and slot > 0 order by n desc limit 1;

@@ -77,7 +77,7 @@ class Hook:
         self._open = isinstance(source.scheme, auth.Open)
         self._types = source.kind.media_types
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def receive(self, request: web.Request) -> web.StreamResponse:
         """Answer one message; never 5xx but for a full queue or a store that cannot write."""
         try:
             response = await self._receive(request)

@@ -1,0 +1,112 @@
+"""Sources as the command line is given them: a kind by its name, its options, the alerts of one payload file.
+
+Knows the settings' sources; how a platform's message is read is the business of `sources`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from tocsin import sources
+from tocsin.errors import SettingsError
+from tocsin.model import Alert, Payload
+from tocsin.yaml12 import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO
+
+    from pydantic import BaseModel
+
+    from tocsin.model import Unreadable
+    from tocsin.settings import Settings
+
+_FORM = "application/x-www-form-urlencoded"
+
+File = Annotated[
+    typer.FileBinaryRead,
+    typer.Argument(metavar="FILE", help="The file with the message, as the platform sends it; - for standard input."),
+]
+ContentType = Annotated[
+    str,
+    typer.Option(
+        "--content-type",
+        metavar="TYPE",
+        help=f"Media type of the file; {_FORM} for .form, else JSON.",
+        show_default=False,
+    ),
+]
+At = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        formats=["%Y-%m-%dT%H:%M:%S%z"],
+        help="When it is received, such as 2026-11-23T08:00:00Z; now unless given.",
+        show_default=False,
+    ),
+]
+
+
+def kind(name: str) -> sources.Kind:
+    """Return the kind of this name. Raises typer.BadParameter when there is none."""
+    kinds = sources.kinds()
+    if name not in kinds:
+        hint = nearest(name, kinds) or f"there are {', '.join(kinds)}"
+        raise typer.BadParameter(f"{name!r} is no kind of source ({hint})")
+    return kinds[name]
+
+
+def options(of: sources.Kind, given: Mapping[str, Any], where: str) -> BaseModel:
+    """Return a kind's options. Raises SettingsError: every problem, each with its place."""
+    try:
+        return of.options.model_validate(given)
+    except ValidationError as error:
+        told = error.errors(include_input=False, include_url=False)
+        raise SettingsError(
+            "\n".join(f"{'.'.join([where, *map(str, one['loc'])])}: {one['msg']}" for one in told)
+        ) from None
+
+
+def check(settings: Settings) -> None:
+    """Raise SettingsError with everything that is wrong with the kinds and the options of the sources."""
+    problems: list[str] = []
+    for name, source in settings.sources.items():
+        try:
+            options(kind(source.kind), source.options, f"sources.{name}.options")
+        except typer.BadParameter as error:
+            problems.append(f"sources.{name}.kind: {error.message}")
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def read_options(text: str) -> dict[str, Any]:
+    """The object that a text of JSON is. Raises typer.BadParameter when it is none."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--options is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter('--options is a JSON object, such as {"severity_default": "major"}')
+    return value
+
+
+def payload(file: BinaryIO, content_type: str, source: str) -> Payload:
+    """The message in a file, as a request would bring it."""
+    suffix = Path(file.name).suffix if isinstance(file.name, str) else ""
+    guessed = _FORM if suffix == ".form" else "application/json"
+    media_type = content_type.partition(";")[0].strip().lower()
+    return Payload(body=file.read(), content_type=media_type or guessed, source=source)
+
+
+def parse(of: sources.Kind, given: BaseModel, message: Payload, now: datetime | None) -> list[Alert | Unreadable]:
+    """The alerts of a message that is received at `now`, or at this moment. Raises PayloadError when it is unreadable."""
+    return of.parse(message, given, now.astimezone(UTC) if now else datetime.now(UTC))
