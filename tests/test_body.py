@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import ClientSession, StreamReader, web
-from aiohttp.base_protocol import BaseProtocol
+from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,16 +173,21 @@ async def test_a_sender_that_hangs_up_is_a_bad_request_and_no_fault() -> None:
     ]
 
 
-async def test_the_limit_counts_what_trickles_in() -> None:
-    loop = asyncio.get_running_loop()
-    content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
-    reading = asyncio.create_task(body._streamed(content, 10))
-    for _ in range(2):
-        content.feed_data(b"x" * 6)
-        while content._buffer:
-            await asyncio.sleep(0)
-    with pytest.raises(body.Refused, match="more than 10 bytes"):
-        await reading
+class Trickle:
+    """A body that arrives in three parts."""
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 6
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(6, False), (17, False), (18, True)])
+async def test_the_limit_counts_all_parts_together(limit: int, *, fits: bool) -> None:
+    if fits:
+        assert await body._streamed(Trickle(), limit) == b"x" * 18
+        return
+    with pytest.raises(body.Refused, match=f"more than {limit} bytes"):
+        await body._streamed(Trickle(), limit)
 
 
 @given(st.binary(max_size=400), st.sampled_from(["gzip", "deflate"]), st.integers(0, 300))

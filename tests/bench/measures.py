@@ -200,6 +200,7 @@ class _Visit:
         if run.errors:
             trouble = f"{run.errors} of {run.errors + run.requests} requests failed; the first: {run.first_error}"
         name = self._server.peer.name
+        facts["cpu_us"] = facts["server_busy"] * run.seconds / max(facts["alerts"], 1.0) * 1e6
         busy = f"server {facts['server_busy']:.0%} busy, generator {facts['generator_busy']:.0%}"
         self._stand.say(f"{name:12} {measure:2} {value:12,.1f}  {busy}  {trouble}")
         return Sample(measure, name, value, facts, trouble=trouble)

@@ -123,10 +123,12 @@ def _busy(peer: str, samples: list[Sample]) -> list[str]:
         shares = [statistics.median(f[name] for f in own) for name in ("server_busy", "generator_busy", "others_busy")]
         words = "server {:.0%}, generator {:.0%}, others on its core {:.0%}".format(*shares)
         words += " (DISTURBED)" if shares[2] > DISTURBED else ""
-        p50, p99 = (statistics.median(f[name] for f in own) for name in ("p50_ms", "p99_ms"))
+        cost, p50, p99 = (statistics.median(f[name] for f in own) for name in ("cpu_us", "p50_ms", "p99_ms"))
         lag = statistics.median(f.get("ticket_lag", 0.0) for f in own)
         late = f", last ticket {lag:.2f} s after the last answer" if lag else ""
-        said.append(f"{peer:12} {measure:2} busy: {words}; request p50 {p50:.1f} ms, p99 {p99:.1f} ms{late}")
+        said.append(
+            f"{peer:12} {measure:2} busy: {words}; {cost:.0f} us of processor an alert; request p50 {p50:.1f} ms, p99 {p99:.1f} ms{late}"
+        )
     return said
 
 

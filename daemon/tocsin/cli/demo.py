@@ -19,6 +19,8 @@ from tocsin.model import State
 from tocsin.store.listing import IncidentLine, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tocsin.settings import Source
 
 app = typer.Typer()
@@ -84,10 +86,13 @@ def demo(
     The service must run. Sent twice, the second alert folds into the incident of the first.
     """
     of = given(ctx, config)
-    fate = _post(of)
-    if not json:
-        show.line(_FATES[fate["outcome"]].format_map(fate))
-    incident = _ticketed(of, fate["incident"]) if wait else _incident(of, fate["incident"])
+    tell = (lambda _: None) if json else show.line
+    fate = _post(of, tell)
+    tell(_FATES[fate["outcome"]].format_map(fate))
+    incident = _incident(of, fate["incident"])
+    if wait and not incident.ticket:
+        tell(f"no ticket yet: {_waiting_for(incident)}")
+        incident = _ticketed(of, incident)
     line, notes = tickets.ticket(of, incident.ticket) if incident.ticket else (None, [])
     if json:
         show.data({"fate": fate, "incident": incident, "ticket": tickets.as_data(line, notes) if line else None})
@@ -95,16 +100,18 @@ def demo(
         show.line()
         tickets.show_ticket(line, notes, lang)
     else:
-        show.line(f"No ticket yet: {_waiting_for(incident)}. `tocsin tickets` will show it.")
+        show.line(f"no ticket yet: {_waiting_for(incident)}; `tocsin tickets` will show it")
 
 
-def _post(of: Given) -> dict[str, str]:
+def _post(of: Given, tell: Callable[[str], None]) -> dict[str, str]:
     """Send the event; returns what became of it. Raises RefusedError when that is no incident."""
     name, source = _source(of)
     url = f"{asking.address(of.settings.listen)}/hooks/{name}"
-    answer = asking.post(url, slots(datetime.now(UTC)), _credentials(of, name, source))
+    event = slots(datetime.now(UTC))
+    answer = asking.post(url, event, _credentials(of, name, source))
     if answer.status != _ACCEPTED:
         raise asking.RefusedError(asking.said(answer))
+    tell(f"sent to {url}: {event['data']['msg']} on {event['data']['mc_host']}")
     fate: dict[str, str] = answer.body["alerts"][0]
     if fate["outcome"] not in _FATES:
         why = f"{fate['outcome']}: {fate.get('reason', '')}"
@@ -133,17 +140,16 @@ def _credentials(of: Given, name: str, source: Source) -> dict[str, str]:
     raise SettingsError(f"source {name} wants credentials ({way}), and the demo can send a bearer token only")
 
 
-def _ticketed(of: Given, reference: str) -> IncidentLine:
+def _ticketed(of: Given, incident: IncidentLine) -> IncidentLine:
     """The incident once it has its ticket. Raises RefusedError when that takes too long."""
     end = time.monotonic() + _PATIENCE
-    incident = _incident(of, reference)
     with show.waiting() as tell:
         while not incident.ticket and incident.state != State.CLOSED and time.monotonic() < end:
             tell(f"{_waiting_for(incident)}; {end - time.monotonic():.0f} s of patience left")
             time.sleep(_LOOK)
-            incident = _incident(of, reference)
+            incident = _incident(of, incident.id)
     if not incident.ticket:
-        raise asking.RefusedError(f"incident {reference} has no ticket: {_waiting_for(incident)}")
+        raise asking.RefusedError(f"incident {incident.id} has no ticket: {_waiting_for(incident)}")
     return incident
 
 

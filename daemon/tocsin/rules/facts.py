@@ -97,12 +97,17 @@ def attribute(name: str, captures: frozenset[str]) -> Callable[[Facts], object]:
     return variable(name, captures)
 
 
+def no_label(name: str) -> str:
+    """Return the sentence that an alert lacks a label."""
+    return f"the alert has no {LABEL}{name}"
+
+
 def _label(name: str) -> Callable[[Facts], str]:
     def read(facts: Facts) -> str:
         try:
             return facts.alert.labels[name]
         except KeyError:
-            raise AbsentError(f"the alert has no {LABEL}{name}") from None
+            raise AbsentError(no_label(name)) from None
 
     return read
 

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from tocsin.rules.rule import Rule
 
     Mark = tuple[str, str]
-    """A field and one of its values, or a field and a whole condition."""
+    """A field, and one of the values it may have, or a whole condition; or nothing, for any condition but these."""
+
+ANY = ""
 
 
 def unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
-    """Return each rule that can never be reached, with the first rule that takes its alerts."""
+    """Return each rule that can never be reached, with a rule that takes its alerts."""
     shared = Counter(mark for rule in rules for condition in rule.conditions for mark in _marks(condition))
     earlier: dict[Mark | None, list[Rule]] = defaultdict(list)
     for rule in rules:
-        marks = {mark for condition in rule.conditions for mark in _marks(condition)}
-        above = [candidate for mark in [None, *marks] for candidate in earlier.get(mark, ())]
+        above = (candidate for mark in _sought(rule) for candidate in earlier.get(mark, ()))
         if covering := next((other for other in above if _covers(other, rule)), None):
             yield rule, covering
         elif rule.where is None:
-            for mark in _rarest(rule, shared):
+            for mark in _kept(rule, shared):
                 earlier[mark].append(rule)
 
 
@@ -36,13 +37,20 @@ def _marks(condition: Condition) -> list[Mark]:
     return [(condition.field, value) for value in condition.values] or [(condition.field, condition.text)]
 
 
-def _rarest(rule: Rule, shared: Counter[Mark]) -> list[Mark] | list[None]:
-    """The marks of one of its conditions: whatever it covers has at least one of them."""
-    by_rarity = sorted(
-        (_marks(condition) for condition in rule.conditions),
-        key=lambda marks: max(shared[mark] for mark in marks),
-    )
-    return by_rarity[0] if by_rarity else [None]
+def _sought(rule: Rule) -> Iterator[Mark | None]:
+    """Where a rule that covers this one may be kept."""
+    yield None
+    for condition in rule.conditions:
+        yield from _marks(condition)
+        if condition.values:
+            yield condition.field, ANY
+
+
+def _kept(rule: Rule, shared: Counter[Mark]) -> Sequence[Mark | None]:
+    """Where a rule is kept, under one of its conditions: that of the rarest values, else whatever there is."""
+    if equalities := [_marks(condition) for condition in rule.conditions if condition.values]:
+        return min(equalities, key=lambda marks: max(shared[mark] for mark in marks))
+    return [(rule.conditions[0].field, ANY), *_marks(rule.conditions[0])] if rule.conditions else [None]
 
 
 def _covers(earlier: Rule, later: Rule) -> bool:

@@ -13,7 +13,7 @@ from minijinja import Environment, TemplateError
 
 from tocsin.errors import TocsinError
 from tocsin.rules import grammar
-from tocsin.rules.facts import AbsentError, attribute, variable
+from tocsin.rules.facts import AbsentError, attribute, no_label, variable
 from tocsin.wording import IMPACT_WORDS
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ FRENCH = {
 } | {impact.value: words["fr"] for impact, words in IMPACT_WORDS.items()}
 """Severities, states of an alert and impacts, for the filter `fr`."""
 
+_LABEL = re.compile(r"\blabels\.([A-Za-z_]\w*)")
 _DELIMITER = re.compile(r"\{[{%#]|[}%#]\}")
 _VARIABLE = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?)( ?\| ?fr)? ?\}\}")
 
@@ -117,7 +118,7 @@ class Templates:
             return self._env.undeclared_variables_in_str(source, nested=True)
         except TemplateError as error:
             line = f" in its line {error.line}" if error.line and error.line > 1 else ""
-            raise ValueError(f"this is no template: {error.detail or error.message}{line}") from None
+            raise ValueError(f"this cannot be read: {error.detail or error.message}{line}") from None
 
     def _compiled(self, source: str) -> str:
         """The name under which the environment has a source."""
@@ -168,20 +169,21 @@ class _Full:
         try:
             text = self._env.render_template(self._compiled, **{name: get(facts) for name, get in self._variables})
         except TemplateError as error:
-            raise RenderError(f"{self.name}: {self._why(error)}") from None
+            raise RenderError(f"{self.name}: {self._why(error, facts)}") from None
         except (AttributeError, TypeError) as error:  # raised by our own objects when a template calls them
             raise RenderError(f"{self.name}: {error}") from None
         if len(text) > GROWN:
             raise RenderError(f"{self.name}: it gives more than {GROWN} characters")
         return text
 
-    def _why(self, error: TemplateError) -> str:
+    def _why(self, error: TemplateError, facts: Facts) -> str:
         if error.kind == "OutOfFuel":
             return f"it takes more than {FUEL} steps"
         start, end = error.range or (0, 0)
         place = self.source.encode()[start:end].decode("utf-8", "replace")
         if error.kind == "UndefinedError":
-            return f"{place or 'a variable'} is not there"
+            absent = (name for name in _LABEL.findall(place) if name not in facts.alert.labels)
+            return next((no_label(name) for name in absent), f"{place or 'a variable'} is not there")
         return f"{error.detail or error.kind} at {place}" if place else f"{error.detail or error.kind}"
 
 
