@@ -54,10 +54,15 @@ KEYS = [
     ("action: record", ['2:5: the key "match" is missing']),
     ("match:\naction: record", ["3:11: no value where a mapping is wanted"]),
     ("match: {sumary: x}\naction: record", ['3:13: an alert has no field "sumary" (did you mean "summary"?)']),
-    ("match: {labels.: x}\naction: record", [
-            '3:13: an alert has no field "labels." (it has source, fingerprint, status, severity, resource, check, '
-            "summary, description, url and labels.NAME)"
-        ]),
+    (
+        "match: {labels.: x}\naction: record",
+        [
+            (
+                '3:13: an alert has no field "labels." (it has source, fingerprint, status, severity, resource, check, '
+                "summary, description, url and labels.NAME)"
+            )
+        ],
+    ),
     ("match: {summary: {regx: x}}\naction: record", ['3:23: unknown key "regx" (did you mean "regex"?)']),
     ("match: {summary: {regex: '(a'}}\naction: record", ["3:30: not a regular expression of RE2: missing ): (a"]),
     (
@@ -83,7 +88,7 @@ KEYS = [
 ]
 
 DECLARED = [
-    ("hold: 5", ["6:11: "5" is no duration: write one such as 30s, 2m, 1h30m or 7d"]),
+    ("hold: 5", ['6:11: "5" is no duration: write one such as 30s, 2m, 1h30m or 7d']),
     ("hold: 5 minutes", ['6:11: "5 minutes" is no duration: write one such as 30s, 2m, 1h30m or 7d']),
     ("hold:", ["6:10: it has no value: give one or remove the key"]),
     (

@@ -119,7 +119,9 @@ class Live:
         self.unsent = Unsent(self._undo)
         self._uncounted: set[int] = set()
         self._due: list[tuple[datetime, int]] = []
-        self._expiries: list[tuple[datetime, str, str]] = []
+        self._next_expiry: datetime | None = None
+        """No fingerprint expires before; looked up anew when it is reached. A heap would cost more than all looking."""
+        self._newest_expiry: datetime | None = None
 
     def settle(self) -> None:
         """What was done stands: nothing before this can be taken back any more."""
@@ -141,8 +143,7 @@ class Live:
     def keep(self, firing: Firing) -> None:
         """Remember that this fingerprint fires."""
         self._undo.put(self.firing.setdefault(firing.source, {}), firing.fingerprint, firing)
-        if firing.expires_at:
-            heapq.heappush(self._expiries, (firing.expires_at, firing.source, firing.fingerprint))
+        firing.expires_at = self._expiry(firing.expires_at)
 
     def forget(self, firing: Firing) -> None:
         """This fingerprint fires no more."""
@@ -159,9 +160,7 @@ class Live:
         """Count a repeat that changes nothing; returns its live incident, if it has one."""
         self._undo.assign(firing, "seen_at", now)
         if expires_at != firing.expires_at:
-            if expires_at and not firing.expires_at:
-                heapq.heappush(self._expiries, (expires_at, firing.source, firing.fingerprint))
-            self._undo.assign(firing, "expires_at", expires_at)
+            self._undo.assign(firing, "expires_at", self._expiry(expires_at))
         entry = self.by_row.get(firing.n) if firing.n else None
         if entry:
             self._count(entry, now)
@@ -169,17 +168,24 @@ class Live:
 
     def expired(self, now: datetime, limit: int = 1000) -> Iterator[Firing]:
         """The fingerprints whose source stopped saying that they fire; the caller resolves each at once."""
-        for _ in range(limit):
-            if not self._expiries or self._expiries[0][0] > now:
-                return
-            _, source, fingerprint = self._undo.pop(self._expiries)
-            firing = self.find(source, fingerprint)
-            if firing is None or firing.expires_at is None:
-                continue
-            if firing.expires_at > now:
-                heapq.heappush(self._expiries, (firing.expires_at, source, fingerprint))
-            else:
-                yield firing
+        if self._next_expiry is None or now < self._next_expiry:
+            return
+        expiring = [one for fires in self.firing.values() for one in fires.values() if one.expires_at]
+        over = [one for one in expiring if one.expires_at and one.expires_at <= now]
+        yield from over[:limit]
+        later = [one.expires_at for one in expiring if one.expires_at and one.expires_at > now]
+        self._undo.assign(self, "_next_expiry", now if len(over) > limit else min(later, default=None))
+
+    def _expiry(self, at: datetime | None) -> datetime | None:
+        """Look no later than `at`; the alerts of a batch expire together, so one value serves them all."""
+        if at is None:
+            return None
+        if self._newest_expiry == at:
+            at = self._newest_expiry
+        self._newest_expiry = at
+        if self._next_expiry is None or at < self._next_expiry:
+            self._next_expiry = at  # too early after a rollback, never too late
+        return at
 
     # --- incidents -----------------------------------------------------------------------------------------------
 
@@ -264,8 +270,8 @@ class Live:
 
     def next_due(self) -> datetime | None:
         """When something may fall due next; early, never late."""
-        first = [heap[0][0] for heap in (self._due, self._expiries) if heap]
-        return min(first) if first else None
+        due = self._due[0][0] if self._due else None
+        return min((at for at in (due, self._next_expiry) if at), default=None)
 
     def uncounted(self, limit: int) -> Iterator[Incident]:
         """At most `limit` live incidents with repeats not written yet; the caller writes them."""

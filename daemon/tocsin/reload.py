@@ -47,8 +47,9 @@ def check(places: Places) -> tuple[rules.RuleSet, Fleet]:
     Raises:
         RuleError: Something cannot go live; a `rules.RulesError` holds all of the problems.
     """
-    fleet = fleets.load(places.fleet)
+    # In this order: what reading rules leaves behind is room that a large fleet then takes.
     rule_set = rules.load(places.rules, known_backends=places.backends)
+    fleet = fleets.load(places.fleet)
     workbench.check(rule_set, fleet)
     return rule_set, fleet
 

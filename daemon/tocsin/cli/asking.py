@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30
 """Seconds that an answer may take; a reload of a large fleet takes some."""
-_REFUSED = 400
-"""The first HTTP status that refuses; nothing redirects."""
+_REFUSED = 300
+"""The first HTTP status that is no success."""
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 """Addresses that are listened on, and the one to reach them by from this machine."""
 

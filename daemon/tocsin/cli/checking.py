@@ -59,11 +59,13 @@ def check(ctx: typer.Context, config: SettingsFile = None, *, json: Json = False
 
     Starts nothing. Prints what there is, and every problem with its place.
     """
-    with_settings = given(ctx, config)
     findings = Findings({}, [], [])
-    _check_settings(with_settings, findings)
+    of = _found(findings, lambda: given(ctx, config))
+    if of:
+        _check_settings(of, findings)
     settings_wrong = bool(findings.problems)
-    _check_rules(with_settings, findings)
+    if of:
+        _check_rules(of, findings)
     _tell(findings, json=json)
     if findings.problems:
         raise typer.Exit(_SETTINGS_WRONG if settings_wrong else _RULES_WRONG)
@@ -90,10 +92,7 @@ def _check_settings(given: Given, findings: Findings) -> None:
         *(lambda secret=secret: given.read_secret(str(secret)) for secret in _secrets(given.settings)),
     ]
     for part in parts:
-        try:
-            part()
-        except SettingsError as error:
-            findings.problems += [Problem(sentence) for sentence in str(error).splitlines()]
+        _found(findings, part)
     told = filter(None, map(exposed, _secrets(given.settings)))
     findings.warnings += map(Problem, told)
     if not findings.problems:
@@ -153,9 +152,12 @@ def _found(findings: Findings, load: Callable[[], T]) -> T | None:
     """What was loaded; None when it cannot be, with the problems found."""
     try:
         return load()
+    except SettingsError as error:
+        findings.problems += map(Problem, str(error).splitlines())
+    except rules.RulesError as error:
+        findings.problems += map(_problem, error.problems)
     except RuleError as error:
-        problems = error.problems if isinstance(error, rules.RulesError) else (error,)
-        findings.problems += map(_problem, problems)
+        findings.problems.append(_problem(error))
     return None
 
 

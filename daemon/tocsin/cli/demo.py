@@ -145,7 +145,7 @@ def _ticketed(of: Given, incident: IncidentLine) -> IncidentLine:
     end = time.monotonic() + _PATIENCE
     with show.waiting() as tell:
         while not incident.ticket and incident.state != State.CLOSED and time.monotonic() < end:
-            tell(f"{_waiting_for(incident)}; {end - time.monotonic():.0f} s of patience left")
+            tell(f"{_waiting_for(incident)} (waiting {end - time.monotonic():.0f} s more at most)")
             time.sleep(_LOOK)
             incident = _incident(of, incident.id)
     if not incident.ticket:

@@ -123,7 +123,7 @@ def as_data(line: TicketLine, notes: list[NoteLine]) -> dict[str, Any]:
 def show_ticket(line: TicketLine, notes: list[NoteLine], lang: Language) -> None:
     """Print the whole ticket for people."""
     cells = dict(zip(_COLUMNS, _row(line, lang), strict=True))
-    more = {"backend": line.backend, "alerts": str(line.alerts), "address": line.url, "told": show.moment(line.at)}
+    more = {"backend": line.backend, "alerts": str(line.alerts), "address": line.url, "updated": show.moment(line.at)}
     show.facts((words.heading(name, lang), value) for name, value in {**cells, **more}.items())
     if notes:
         show.line()

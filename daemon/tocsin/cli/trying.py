@@ -137,7 +137,7 @@ class _Trial:
     def _ticket(self, decision: Decision) -> Iterator[tuple[str, show.Styled]]:
         settings, element, impact, policy = self._given.settings, decision.element, decision.impact, decision.policy
         if impact:
-            yield "impact", f"{impact}  {', '.join(words.impact(impact, lang) for lang in Language)}"
+            yield "impact", f"{impact} ({', '.join(words.impact(impact, lang) for lang in Language)})"
         if policy is None or element is None or impact is None:
             return
         backend = policy.backend or self._backend or settings.default_backend
@@ -176,4 +176,6 @@ def _show_trace(trace: tuple[Tried, ...]) -> None:
 
 
 def _met(tried: Tried) -> str:
+    if tried.field == "where":
+        return tried.actual
     return f"{tried.field} = {tried.actual}" if tried.actual else f"no {tried.field}"

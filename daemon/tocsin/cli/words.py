@@ -42,7 +42,7 @@ _FRENCH = {
     "rule": "règle",
     "last seen": "vu le",
     "due": "échéance",
-    "told": "dit le",
+    "updated": "mis à jour",
     "address": "adresse",
     "at": "le",
     "actor": "par",

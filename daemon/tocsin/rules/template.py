@@ -39,8 +39,10 @@ FRENCH = {
 } | {impact.value: words["fr"] for impact, words in IMPACT_WORDS.items()}
 """Severities, states of an alert and impacts, for the filter `fr`."""
 
-_LABEL = re.compile(r"\blabels\.([A-Za-z_]\w*)")
-_DELIMITER = re.compile(r"\{[{%#]|[}%#]\}")
+_LABEL = re.compile(r"\blabels\.([A-Za-z_]\w*)\b(?!\s*\|\s*d(?:efault)?\b)")
+"""A label that a template counts on."""
+_DELIMITER = re.compile(r"\{[{%#]|[}%#]\}|\{\Z")
+"""What makes a piece of text more than text; before a variable, even a lone brace does."""
 _VARIABLE = re.compile(r"\{\{ ?([a-z_]\w*(?:\.[A-Za-z_]\w*)?)( ?\| ?fr)? ?\}\}")
 
 
@@ -182,14 +184,15 @@ class _Full:
         start, end = error.range or (0, 0)
         place = self.source.encode()[start:end].decode("utf-8", "replace")
         if error.kind == "UndefinedError":
-            absent = (name for name in _LABEL.findall(place) if name not in facts.alert.labels)
+            counted_on = _LABEL.findall(place) or _LABEL.findall(self.source)
+            absent = (name for name in counted_on if name not in facts.alert.labels)
             return next((no_label(name) for name in absent), f"{place or 'a variable'} is not there")
         return f"{error.detail or error.kind} at {place}" if place else f"{error.detail or error.kind}"
 
 
 def _turns(source: str) -> tuple[list[str], list[tuple[str, bool]]]:
     """The texts of a template and, between them, its plain variables, each with whether it is wanted in French."""
-    pieces = _VARIABLE.split(source.removesuffix("\n"))
+    pieces = _VARIABLE.split(source.removesuffix("\n").removesuffix("\r"))
     return pieces[::3], list(zip(pieces[1::3], map(bool, pieces[2::3]), strict=True))
 
 

@@ -17,8 +17,8 @@ from msgspec.json import Decoder
 from pydantic import Field
 
 from tocsin.model import Alert, Payload, Status, Unreadable
-from tocsin.units import Duration  # noqa: TC001 - pydantic evaluates it
 from tocsin.sources import _labelled, _read, _times
+from tocsin.units import Duration  # noqa: TC001 - pydantic evaluates it
 
 if TYPE_CHECKING:
     from datetime import datetime

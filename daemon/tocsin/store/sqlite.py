@@ -265,5 +265,5 @@ def connect(path: Path, *, read_only: bool = False) -> Any:
         connection.execute("pragma wal_autocheckpoint = 4000")
         connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
-    connection.execute("pragma cache_size = -16384")
+    connection.execute("pragma cache_size = -4096")
     return connection
