@@ -183,7 +183,7 @@ class App:
         )
 
     async def _serve(self, door_sources: list[hooks.Source]) -> None:
-        application = web.Application(middlewares=[admin.store_trouble])
+        application = web.Application()
         application.add_routes(self._web_routes(door_sources))
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=_GRACE, auto_decompress=False, handle_signals=False

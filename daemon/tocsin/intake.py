@@ -80,7 +80,7 @@ def take(
     tx: Transaction, payload: Payload, alerts: Sequence[Alert | Unreadable], intake: Intake, now: datetime
 ) -> list[Fate]:
     """Take the alerts of one body in; returns what became of each, in their order."""
-    road = _Road(tx, intake, keep.keep_body(tx, payload, now), now)
+    road = _Road(tx, payload, intake, now)
     return [_reject(tx, payload, alert, now) if isinstance(alert, Unreadable) else road.take(alert) for alert in alerts]
 
 
@@ -102,12 +102,13 @@ class _Kept(Struct, frozen=True):
 class _Road:
     """One body's alerts on their way, one after the other."""
 
-    def __init__(self, tx: Transaction, intake: Intake, body: int, now: datetime) -> None:
+    def __init__(self, tx: Transaction, payload: Payload, intake: Intake, now: datetime) -> None:
         self._tx = tx
+        self._payload = payload
         self._live = tx.live
         self._intake = intake
         self._rulebook = intake.rulebook
-        self._body = body
+        self._body = 0
         self._now = now
         self._at = rows.micros(now)
         self._around = Surroundings(
@@ -128,7 +129,7 @@ class _Road:
 
     def _repeat(self, alert: Alert, firing: Firing) -> Fate:
         entry = self._live.repeat(firing, alert.ends_at, self._now)
-        self._append(alert, firing.text, firing.decision, firing.n, firing.outcome)
+        self._append_from(0, alert, (firing.text, firing.decision, firing.n, firing.outcome))
         if entry is None:
             return Fate(outcome=firing.outcome, fingerprint=alert.fingerprint)
         incident = entry.incident
@@ -182,9 +183,14 @@ class _Road:
         return Fate(outcome="resolved", fingerprint=alert.fingerprint, incident=incident.id, ticket=incident.number)
 
     def _append(self, alert: Alert, text: int, decision: int, n: int, outcome: str) -> None:
+        """An alert that says something new, with the body it came in."""
+        if not self._body:
+            self._body = keep.keep_body(self._tx, self._payload, self._now)
+        self._append_from(self._body, alert, (text, decision, n, outcome))
+
+    def _append_from(self, body: int, alert: Alert, kept: tuple[int, int, int, str]) -> None:
         tx = self._tx
-        ends_at = rows.micros_or_none(alert.ends_at)
-        tx.insert("insert_alert", (tx.next("alerts"), self._at, self._body, text, decision, n, outcome, ends_at))
+        tx.insert("insert_alert", (tx.next("alerts"), self._at, body, *kept, rows.micros_or_none(alert.ends_at)))
 
     def _keep_firing(self, alert: Alert, firing: Firing | None, kept: _Kept, n: int, outcome: str) -> None:
         fires = Firing(

@@ -158,9 +158,8 @@ class Live:
 
     def repeat(self, firing: Firing, expires_at: datetime | None, now: datetime) -> Entry | None:
         """Count a repeat that changes nothing; returns its live incident, if it has one."""
-        self._undo.assign(firing, "seen_at", now)
         if expires_at != firing.expires_at:
-            self._undo.assign(firing, "expires_at", self._expiry(expires_at))
+            firing.expires_at = self._expiry(expires_at)  # true even if this transaction fails: its source said so
         entry = self.by_row.get(firing.n) if firing.n else None
         if entry:
             self._count(entry, now)
@@ -292,7 +291,7 @@ class Live:
 
     def _count(self, entry: Entry, now: datetime) -> None:
         self._undo.assign(entry, "repeats", entry.repeats + 1)
-        self._undo.assign(entry, "last_seen_at", now)
+        entry.last_seen_at = now
         self._uncounted.add(entry.incident.n)
 
     def _kept(self, change: Change | None, decision: int) -> Change | None:

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
 
@@ -56,6 +56,7 @@ class Metrics:
         build = Info("tocsin_build", "This program", registry=self.registry)
         build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
         self._alert_children: dict[tuple[str, str], Counter] = {}
+        self._request_children: dict[tuple[str, int], Counter] = {}
         self._rule_names: set[str] = set()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -69,9 +70,10 @@ class Metrics:
 
     # --- told by the parts -----------------------------------------------------------------------------------------
 
-    def taken(self, source: str, outcomes: Iterable[str]) -> None:
+    def taken(self, source: str, outcomes: Sequence[str]) -> None:
         """A body's alerts were taken in, with these outcomes."""
-        for outcome, count in Tally(outcomes).items():
+        counts = Tally(outcomes) if len(outcomes) > 1 else dict.fromkeys(outcomes, 1)
+        for outcome, count in counts.items():
             child = self._alert_children.get((source, outcome))
             if child is None:
                 child = self._alert_children[source, outcome] = self._alerts.labels(source, outcome)
@@ -87,7 +89,10 @@ class Metrics:
 
     def answered(self, source: str, status: int) -> None:
         """A hook request was answered; `source` is a configured name or `unknown`."""
-        self._requests.labels(source, status).inc()
+        child = self._request_children.get((source, status))
+        if child is None:
+            child = self._request_children[source, status] = self._requests.labels(source, status)
+        child.inc()
 
     def committed(self, weight: int, seconds: float) -> None:
         """The store committed a group."""

@@ -83,7 +83,8 @@ def _bench(options: argparse.Namespace, stand: measures.Stand) -> int:
     size = replace(size, rounds=options.rounds or size.rounds)
     facts = {"taken": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {size.rounds} rounds of {size.seconds:g} s"}
     facts |= machine.describe(stand.folder)
-    run = course.Course(stand, size, set(options.only), course.competitors(options.peers, size))
+    servers = course.competitors(options.peers, size)
+    run = course.Course(stand, size, set(options.only), servers, decides="tocsin" in servers)
     run.run()
     outcomes = [report.outcome(row, run.samples) for row in report.ROWS]
     for part in (report.table(outcomes, run.troubles), report.conditions(run.samples, run.ceiling), report.foot(facts)):

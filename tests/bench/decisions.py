@@ -1,7 +1,7 @@
-"""Times `decide` with few rules and with many, for rule sets of three shapes; a program that prints JSON.
+"""Times `decide` with few rules and with many of one shape; a program that prints JSON.
 
 Knows tocsin from inside: how rules and fleet are loaded and an alert is decided. Knows nothing of servers. Run as
-`python tests/bench/decisions.py [FOLDER]`.
+`python tests/bench/decisions.py SHAPE FOLDER`.
 """
 
 from __future__ import annotations
@@ -87,25 +87,23 @@ def _alert(number: int, check: int, now: datetime) -> Alert:
     )
 
 
-def main() -> None:
+def main(shape: str, above: str) -> None:
     """Prints microseconds for each decision, few and many rules by turns, medians of several passes."""
     now = datetime.now(UTC)
-    findings = {}
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as name:
+    with tempfile.TemporaryDirectory(dir=above) as name:
         folder = Path(name)
         inputs.write_fleet(folder / "fleet", inputs.LINKS + ALERTS)
         elements = fleet.load(folder / "fleet")
-        for shape in SHAPES:
-            few, many = (_deck(folder / f"{shape}-{count}", shape, count, elements, now) for count in (FEW, MANY))
-            passes = [(few.microseconds(now), many.microseconds(now)) for _ in range(PASSES)]
-            findings[shape] = {
-                "few_us": statistics.median(times[0] for times in passes),
-                "many_us": statistics.median(times[1] for times in passes),
-                "few_load_seconds": few.load_seconds,
-                "many_load_seconds": many.load_seconds,
-            }
+        few, many = (_deck(folder / str(count), shape, count, elements, now) for count in (FEW, MANY))
+        passes = [(few.microseconds(now), many.microseconds(now)) for _ in range(PASSES)]
+    findings = {
+        "few_us": statistics.median(times[0] for times in passes),
+        "many_us": statistics.median(times[1] for times in passes),
+        "few_load_seconds": few.load_seconds,
+        "many_load_seconds": many.load_seconds,
+    }
     print(json.dumps(findings))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1], sys.argv[2])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _ROOM = 1000
 """Columns of an output that is no terminal: lines are not wrapped there."""
+
+_GAP = 2
+"""Blanks between two columns."""
 
 Styled = str | Text
 """A text, or one that has its style."""
@@ -42,13 +46,36 @@ def console(*, err: bool = False) -> Console:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Styled]], nothing: str, indent: int = 0) -> None:
-    """Print rows in columns under their headings, or a sentence when there are none."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for heading in headings:
-        shown.add_column(heading, overflow="fold")
-    for row in rows:
-        shown.add_row(*map(_plain, row))
-    _print(_indented(shown if shown.rows else Text(nothing), indent))
+    """Print rows in columns under their headings, or a sentence when there are none.
+
+    Lines break between words only; where the terminal is too narrow for that, each row is printed as facts.
+    """
+    cells = [list(map(_plain, row)) for row in rows]
+    if not cells:
+        line(nothing)
+        return
+    columns = list(zip(map(_plain, headings), *cells, strict=True))
+    widths = [max(map(_longest_word, column)) for column in columns]
+    if sum(widths) + _GAP * len(widths) + indent > console().width:
+        _records(headings, cells, indent)
+        return
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
+    for heading, width in zip(headings, widths, strict=True):
+        shown.add_column(heading, min_width=width)
+    for row in cells:
+        shown.add_row(*row)
+    _print(_indented(shown, indent))
+
+
+def _longest_word(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split()), default=0)
+
+
+def _records(headings: Sequence[str], rows: Iterable[Sequence[Text]], indent: int) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            line()
+        facts(zip(headings, row, strict=True), indent)
 
 
 def facts(pairs: Iterable[tuple[str, Styled]], indent: int = 0) -> None:
@@ -59,7 +86,8 @@ def facts(pairs: Iterable[tuple[str, Styled]], indent: int = 0) -> None:
     for name, value in pairs:
         if value:
             grid.add_row(_plain(name), _plain(value))
-    _print(_indented(grid, indent))
+    if grid.rows:
+        _print(_indented(grid, indent))
 
 
 def line(*parts: Styled, err: bool = False) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,8 +100,7 @@ def read_options(text: str) -> dict[str, Any]:
 
 def payload(file: BinaryIO, content_type: str, source: str) -> Payload:
     """The message in a file, as a request would bring it."""
-    suffix = Path(file.name).suffix if isinstance(file.name, str) else ""
-    guessed = _FORM if suffix == ".form" else "application/json"
+    guessed = _FORM if str(getattr(file, "name", "")).endswith(".form") else "application/json"
     media_type = content_type.partition(";")[0].strip().lower()
     return Payload(body=file.read(), content_type=media_type or guessed, source=source)
 

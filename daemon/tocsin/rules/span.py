@@ -17,7 +17,7 @@ def parse(text: object) -> timedelta:
     Raises:
         ValueError: it says none.
     """
-    found = _FORM.match(text) if isinstance(text, str) else None
+    found = _FORM.fullmatch(text) if isinstance(text, str) else None
     if not found:
         shown = f'"{text}"' if isinstance(text, (str, int, float)) else "this"
         raise ValueError(f"{shown} is no duration: write one such as 30s, 2m, 1h30m or 7d")

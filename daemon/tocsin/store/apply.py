@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import folding, lifecycle
-from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, Texts
+from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, State, Texts
 from tocsin.store import rows
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def apply(tx: Transaction, change: Change, cause: Cause, *, new: bool, now: date
     """Write the change of an incident; `new` says that the incident begins with it."""
     incident = change.incident
     policy = policy_row(tx, incident.policy)
+    if incident.state == State.CLOSED:
+        tx.memory.keep_closed(incident.dedup_key)
     if new:
         tx.insert("insert_incident", rows.incident_row(incident, policy, cause.row, tx.memory.rows["alerts"]))
     else:

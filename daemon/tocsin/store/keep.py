@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tocsin.store.transaction import Transaction
 
 _TRACES_KEPT = 10_000
+_SMALL = 4096
 _files = msgspec.json.Decoder(dict[str, str])
 
 
@@ -40,18 +41,21 @@ class Rules(Protocol):
 
 
 def keep_body(tx: Transaction, payload: Payload, now: datetime) -> int:
-    """Keep a body as received, compressed; returns its row."""
+    """Keep a body as received; returns its row."""
     row = tx.next("bodies")
-    body = zlib.compress(payload.body, 1)
-    tx.insert("insert_body", (row, rows.micros(now), payload.source, payload.content_type, body))
+    tx.insert("insert_body", (row, rows.micros(now), payload.source, payload.content_type, *_packed(payload.body)))
     return row
+
+
+def _packed(body: bytes) -> tuple[int, bytes]:
+    """Whether it is compressed, and the body: making the compressor ready costs more than a small body is worth."""
+    return (1, zlib.compress(body, 1)) if len(body) > _SMALL else (0, body)
 
 
 def reject(tx: Transaction, payload: Payload, reason: str, now: datetime) -> None:
     """Keep a body that cannot be read, raw, with the reason."""
-    body = zlib.compress(payload.body, 1)
-    at = rows.micros(now)
-    tx.insert("insert_rejected", (tx.next("rejected"), at, payload.source, payload.content_type, reason, body))
+    at, kept = rows.micros(now), _packed(payload.body)
+    tx.insert("insert_rejected", (tx.next("rejected"), at, payload.source, payload.content_type, reason, *kept))
 
 
 def keep_text(tx: Transaction, alert: Alert) -> int:
@@ -111,6 +115,9 @@ def latest_closed(tx: Transaction, dedup_key: str) -> Incident | None:
     ended = tx.live.ended.get(dedup_key)
     if ended:
         return ended
+    closed = tx.memory.closed_keys
+    if closed is not None and hash(dedup_key) not in closed:
+        return None
     # Nothing gathered can hide it: what this transaction closed is in `ended`.
     found = tx.peek("latest_closed", (dedup_key,))
     return read_incident(tx, found[0][0]) if found else None

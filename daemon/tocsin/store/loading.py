@@ -17,7 +17,7 @@ from tocsin.live import Entry, Firing, said
 from tocsin.model import Alert, DeliveryAction, DeliveryState
 from tocsin.store.queries import QUERIES
 from tocsin.store.rows import moment, read_delivery, read_incident, read_policy
-from tocsin.store.transaction import Memory
+from tocsin.store.transaction import CLOSED_KEYS, Memory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,6 +55,8 @@ def load(connection: Any, live: Live, now: datetime) -> Memory:
         "select substr(number, 1, 4), max(cast(substr(number, 6) as integer)) from desk_tickets group by 1"
     ):
         memory.desk[month] = number
+    for (key,) in connection.execute(QUERIES["closed_keys"], (CLOSED_KEYS + 1,)):
+        memory.keep_closed(key)
     _load_incidents(connection, live, memory)
     _count_repeats(connection, live)
     _load_firing(connection, live, now)

@@ -1,13 +1,13 @@
 -- Every statement of the hot paths and of the listings, by name. `?` in the order of the table's columns.
 
 -- name: insert_body
-insert into bodies values (?, ?, ?, ?, ?);
+insert into bodies values (?, ?, ?, ?, ?, ?);
 -- name: insert_text
 insert into texts values (?, ?, ?, ?);
 -- name: insert_alert
 insert into alerts values (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_rejected
-insert into rejected values (?, ?, ?, ?, ?, ?);
+insert into rejected values (?, ?, ?, ?, ?, ?, ?);
 -- name: insert_decision
 insert into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_rule_set
@@ -151,3 +151,5 @@ select made_at from deliveries where id = ?;
 select hash, files from rule_sets order by live_from desc, id desc limit 1;
 -- name: update_rule_set
 update rule_sets set live_from = ? where id = ?;
+-- name: closed_keys
+select dedup_key from incidents where slot > 0 limit ?;

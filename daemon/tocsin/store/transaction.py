@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
+CLOSED_KEYS = 200_000
+"""So many keys of closed incidents are kept in memory."""
+
 
 class Cursor(Protocol):
     """The two calls needed of a database connection (DB-API 2)."""
@@ -116,6 +119,9 @@ class Memory:
         self.traces: dict[str, int] = {}
         """Trace → its row; forgotten when it grows too large, then read again."""
         self.rule_sets: dict[str, int] = {}
+        self.closed_keys: set[int] | None = set()
+        """Hashes of the keys of closed incidents: a key that is not among them need not be looked for. None when
+        there are too many to keep in memory."""
         self.desk: dict[str, int] = {}
         """Month such as `2611` → the last ticket number given out in it."""
 
@@ -123,6 +129,13 @@ class Memory:
         """Know a policy by its row and a row by its policy."""
         self.policies[row] = policy
         self.policy_rows[policy] = row
+
+    def keep_closed(self, dedup_key: str) -> None:
+        """Know that a closed incident has this key."""
+        if self.closed_keys is not None:
+            self.closed_keys.add(hash(dedup_key))
+            if len(self.closed_keys) > CLOSED_KEYS:
+                self.closed_keys = None
 
     def mark(self) -> tuple[dict[str, int], dict[str, int]]:
         """The counters as they are, for `take_back`."""

@@ -6,6 +6,8 @@ page from elsewhere could make it ask.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,10 +19,9 @@ from tocsin.errors import StoreError
 from tocsin.model import TicketStatus
 from tocsin.store import deliveries
 from tocsin.web import auth
-from tocsin.web.hooks import is_local
+from tocsin.web.hooks import RETRY_AFTER, is_local
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from tocsin.desk import Desk
@@ -40,6 +41,25 @@ class Work(Struct, frozen=True, forbid_unknown_fields=True):
 _work = msgspec.json.Decoder(Work)
 
 
+_Handler = Callable[["Admin", web.Request], Awaitable[web.StreamResponse]]
+
+
+def _guarded(handler: _Handler) -> _Handler:
+    """Not for strangers and browsers; and a store that cannot write is 503."""
+
+    @wraps(handler)
+    async def guarded(self: Admin, request: web.Request) -> web.StreamResponse:
+        refused = self.refused(request)
+        if refused:
+            return refused
+        try:
+            return await handler(self, request)
+        except StoreError as error:
+            return web.json_response({"error": str(error)}, status=503, headers={"Retry-After": RETRY_AFTER})
+
+    return guarded
+
+
 class Admin:
     """The handlers under `/-/`."""
 
@@ -57,31 +77,25 @@ class Admin:
         self._scheme = scheme
         self._clock = clock
 
-    async def reload(self, request: web.Request) -> web.StreamResponse:
+    @_guarded
+    async def reload(self, _: web.Request) -> web.StreamResponse:
         """200 when rules and fleet went live, 409 with all problems when they did not."""
-        refused = self._refused(request)
-        if refused:
-            return refused
         problem = await self._reload()
         if problem:
             return web.json_response({"status": "refused", "problem": problem}, status=409)
         return web.json_response({"status": "live"})
 
+    @_guarded
     async def resend(self, request: web.Request) -> web.StreamResponse:
         """202 when the dead delivery will be tried again, 404 when there is no dead one of this number."""
-        refused = self._refused(request)
-        if refused:
-            return refused
         number, now = int(request.match_info["id"]), self._clock()
         if await self._store.run(lambda tx: deliveries.resend(tx, number, now)):
             return web.json_response({"status": "due"}, status=202)
         return web.json_response({"error": f"there is no dead delivery {number}"}, status=404)
 
+    @_guarded
     async def work(self, request: web.Request) -> web.StreamResponse:
         """200 with the ticket's status after a person took, changed or closed it, or wrote on it."""
-        refused = self._refused(request)
-        if refused:
-            return refused
         if request.content_length is None or request.content_length > _BODY:
             return web.json_response({"error": f"send JSON of at most {_BODY} bytes"}, status=413)
         try:
@@ -102,7 +116,8 @@ class Admin:
         intake.seen(tx, number, work.actor, work.status, receipt, now)
         return receipt.status
 
-    def _refused(self, request: web.Request) -> web.Response | None:
+    def refused(self, request: web.Request) -> web.Response | None:
+        """Why this caller may not, as the answer; None when it may."""
         if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
             return web.json_response({"error": "not from a browser"}, status=403)
         if isinstance(self._scheme, auth.Open):
@@ -113,14 +128,3 @@ class Admin:
         if auth.allowed(self._scheme, request.headers, b"", self._clock()):
             return None
         return web.json_response({"error": "the admin token is missing or wrong"}, status=401)
-
-
-@web.middleware
-async def store_trouble(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """A store that cannot write is 503 everywhere."""
-    try:
-        return await handler(request)
-    except StoreError as error:
-        return web.json_response({"error": str(error)}, status=503, headers={"Retry-After": "5"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -75,6 +75,7 @@ class Hook:
         self._source = source
         self._door = door
         self._open = isinstance(source.scheme, auth.Open)
+        self._signed = auth.needs_body(source.scheme)
         self._types = source.kind.media_types
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
@@ -110,17 +111,15 @@ class Hook:
         """The body within the limits, from a sender that may send; None when it may not."""
         source = self._source
         headers = request.headers
-        if not auth.needs_body(source.scheme) and not auth.allowed(source.scheme, headers, b"", self._door.clock()):
-            return None
-        if request.content_type not in self._types and "Content-Type" in headers:
-            expected = ", ".join(sorted(self._types))
-            raise body.Refused(415, f"content type {request.content_type}: source {source.name} reads {expected}")
-        received = await body.read(request, self._door.limits)
-        if auth.needs_body(source.scheme) and not auth.allowed(
-            source.scheme, headers, received.raw, self._door.clock()
-        ):
+        if not self._signed and not auth.allowed(source.scheme, headers, b"", self._door.clock()):
             return None
         content_type = request.content_type if "Content-Type" in headers else "application/json"
+        if content_type not in self._types:
+            expected = ", ".join(sorted(self._types))
+            raise body.Refused(415, f"content type {content_type}: source {source.name} reads {expected}")
+        received = await body.read(request, self._door.limits)
+        if self._signed and not auth.allowed(source.scheme, headers, received.raw, self._door.clock()):
+            return None
         return Payload(body=received.inflated, content_type=content_type, source=source.name)
 
     async def _unreadable(self, payload: Payload, reason: str, now: datetime) -> web.Response:
@@ -169,10 +168,14 @@ class Hook:
 
 def is_local(request: web.Request) -> bool:
     """Whether the caller is on this machine, and not a proxy on it that speaks for somebody else."""
-    if any(header in request.headers for header in _FORWARDED):
-        return False
+    headers = request.headers
+    return _is_loopback(request.remote or "") and not any(header in headers for header in _FORWARDED)
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 

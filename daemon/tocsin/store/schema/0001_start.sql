@@ -1,13 +1,13 @@
 -- Times are microseconds since 1970 in UTC. Rows are appended far more often than changed: few and narrow indexes.
 
--- What came in, as it came (zlib).
-create table bodies (id integer primary key, at integer not null, source text not null, content_type text not null, body blob not null);
+-- What came in and said something new, as it came: with zlib where `packed` is 1. A body that only repeats is not kept.
+create table bodies (id integer primary key, at integer not null, source text not null, content_type text not null, packed integer not null, body blob not null);
 -- What alerts say, once for as long as they go on saying it: the normalised alert as JSON, without its end.
 create table texts (id integer primary key, source text not null, fingerprint text not null, alert text not null);
--- Every alert received: what it said, what was decided, what became of it.
+-- Every alert received: what it said, what was decided, what became of it. `body` is 0 for a repeat: its text says it all.
 create table alerts (id integer primary key, at integer not null, body integer not null, text integer not null, decision integer not null, incident integer not null, outcome text not null, ends_at integer);
 -- Alerts and entries that could not be read, raw, for reading again after a correction.
-create table rejected (id integer primary key, at integer not null, source text not null, content_type text not null, reason text not null, body blob not null);
+create table rejected (id integer primary key, at integer not null, source text not null, content_type text not null, reason text not null, packed integer not null, body blob not null);
 
 create table rule_sets (id integer primary key, hash text not null unique, live_from integer not null, files blob not null);
 create table traces (id integer primary key, trace text not null unique);
