@@ -121,9 +121,11 @@ def test_an_update_folded_into_a_note_makes_it_an_update() -> None:
 STATES = st.sampled_from([(PENDING, False), (LEASED, False), (PENDING, True), (DEAD, False)])
 
 
-@given(st.lists(st.tuples(st.sampled_from([UPDATE, NOTE, CLOSE, REOPEN]), STATES), max_size=5), st.booleans())
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([UPDATE, NOTE, CLOSE, REOPEN]), STATES), max_size=5), sent=st.booleans()
+)
 def test_order_holds_and_nothing_seen_is_lost(
-    steps: list[tuple[DeliveryAction, tuple[DeliveryState, bool]]], sent: bool
+    steps: list[tuple[DeliveryAction, tuple[DeliveryState, bool]]], *, sent: bool
 ) -> None:
     """However deliveries come, what is left is in the order it was made, and what may have been seen is still there."""
     unsent: tuple[Delivery, ...] = () if sent else (delivery(1, OPEN),)

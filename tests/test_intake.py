@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from house import RULES, T0, Clock, Road, alert, opened, rows
 from tocsin import timers
 from tocsin.model import Action, Payload, Receipt, Severity, Status, TicketStatus, Unreadable
+from tocsin.store import pruning
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -298,15 +299,45 @@ async def test_retention_prunes_in_small_batches_and_keeps_what_is_live(road: Ro
     await road.take(alert())
     await road.store.run(timers.write_counts)
     road.clock.passes(days=91)
-    keep = timers.Retention()
+    keep = pruning.Retention()
     gone = 1
     while gone:
-        gone = await road.store.run(lambda tx: timers.prune(tx, keep, road.clock.now))
-        assert gone <= 6 * 2000
+        gone = await road.store.run(lambda tx: pruning.prune(tx, keep, road.clock.now))
+        assert gone <= 7 * pruning.BATCH
     assert await rows(road.store, "select count(*) from alerts") == [(0,)]
     assert await rows(road.store, "select fingerprint from texts") == [("f1",)]
     assert (await road.take(alert()))[0].outcome == "folded"
     assert len(await tickets(road.store)) == 1
+
+
+async def test_what_is_over_goes_with_everything_that_belongs_to_it(road: Road) -> None:
+    await road.take(alert(), alert(fingerprint="f2", resource="web2"), alert(fingerprint="f3", check="else"))
+    await road.take(alert(status=Status.RESOLVED))
+    road.clock.passes(hours=1)
+    await ticks(road)
+    await road.store.run(timers.write_counts)
+    road.clock.passes(days=401)
+    gone = 1
+    while gone:
+        gone = await road.store.run(lambda tx: pruning.prune(tx, pruning.Retention(), road.clock.now))
+    left = {
+        table: (await rows(road.store, f"select count(*) from {table}"))[0][0]  # noqa: S608
+        for table in (
+            "incidents",
+            "tickets",
+            "desk_tickets",
+            "desk_notes",
+            "notes",
+            "deliveries",
+            "firing",
+            "texts",
+            "alerts",
+        )
+    }
+    # What is left is the incident that still fires, and for a while the words of what was only recorded.
+    expected = dict.fromkeys(left, 1) | {"alerts": 0, "texts": 2}
+    assert left == expected
+    assert len(await rows(road.store, "select 1 from decisions")) == 1
 
 
 ALERTS = st.builds(

@@ -7,6 +7,7 @@ import pytest
 from rulemaking import NOW, alert, rule_set_of
 from tocsin.model import Severity, Status
 from tocsin.rules import engine
+from tocsin.rules.facts import Facts
 
 OPERATORS: list[tuple[str, dict[str, Any], bool]] = [
     # text and list
@@ -132,3 +133,10 @@ def test_a_where_without_captures_says_that_it_is_false() -> None:
 def test_a_where_that_fails_does_not_match_and_says_why() -> None:
     (tried,) = engine.explain(alert(), rule_set_of("{}", "where: labels.nope == 'x'\naction: record"), NOW)
     assert tried.actual == "where: the alert has no labels.nope"
+
+
+def test_captures_come_from_every_field_that_has_some() -> None:
+    match = "{summary: {regex: '(?P<count>\\d+) files'}, resource: {regex: '^(?P<kind>[a-z]+)(?P<number>\\d+)'}}"
+    facts = rule_set_of(match).rules[0].attempt(alert(), NOW)
+    assert isinstance(facts, Facts)
+    assert facts.captures == {"count": "28", "kind": "web", "number": "1"}

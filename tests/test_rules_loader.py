@@ -380,6 +380,8 @@ def test_what_is_hardly_meant_is_a_warning(more: str, warning: str) -> None:
         ("{source: a, check: x}", "{source: a}", False),
         ("{resource: {glob: 'web*'}, source: a}", "{resource: [web1, web2], source: a}", True),
         ("{resource: {glob: 'web*'}, source: a}", "{resource: [web1, db1], source: a}", False),
+        ("{resource: {glob: 'web*'}}", "{resource: web1}", True),
+        ("{severity: {not: info}, resource: {exists: true}}", "{severity: critical, resource: [a, b]}", True),
     ],
 )
 def test_a_rule_that_an_earlier_one_covers_is_told(earlier: str, later: str, *, shadowed: bool) -> None:
@@ -408,6 +410,11 @@ def test_the_hash_names_the_content_of_all_files() -> None:
     assert again.files == files
     for name, text in files.items():
         assert rules.build(files | {name: text + "\n"}).hash != again.hash
+
+
+def test_a_text_that_reads_like_two_files_has_another_hash() -> None:
+    two = {"a.yaml": RULE + FALLBACK, "x.md": "1", "y.md": "2"}
+    assert rules.build(two).hash != rules.build({"a.yaml": RULE + FALLBACK, "x.md": "1y.md2"}).hash
 
 
 @given(st.lists(st.text(max_size=3), min_size=4, max_size=4))

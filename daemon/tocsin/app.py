@@ -28,6 +28,7 @@ from tocsin.reload import Places, Rulebooks
 from tocsin.store import Backends, Store
 from tocsin.store.deliveries import Retries
 from tocsin.store.mint import mint
+from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
 from tocsin.watchdog import Watchdog
@@ -79,7 +80,7 @@ class App:
         )
         places = Places(rules=settings.rules.path, fleet=settings.fleet.path, backends=frozenset(settings.backends))
         self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
-        self.timers = timers.Timers(self.store, timers.Retention(**settings.retention.model_dump()), clock)
+        self.timers = timers.Timers(self.store, Retention(**settings.retention.model_dump()), clock)
         self._watchdog = Watchdog(environ)
 
     # --- life ------------------------------------------------------------------------------------------------------

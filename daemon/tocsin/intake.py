@@ -138,7 +138,7 @@ class _Road:
     def _decide(self, alert: Alert, firing: Firing | None, hashed: int) -> Fate:
         book = self._rulebook
         decision = engine.decide(alert, book.rule_set, book.fleet, self._now)
-        text = firing.text if firing and firing.said == hashed else keep.keep_text(self._tx, alert)
+        text = firing.text if firing and firing.said == hashed else keep.keep_text(self._tx, alert, self._now)
         row = keep.keep_decision(self._tx, decision, book.rule_set, alert.source, self._now)
         kept = _Kept(hashed, text, row)
         if decision.action == Action.TICKET:
@@ -172,7 +172,7 @@ class _Road:
         )
 
     def _resolve(self, alert: Alert, firing: Firing | None) -> Fate:
-        text = keep.keep_text(self._tx, alert)
+        text = keep.keep_text(self._tx, alert, self._now)
         if firing is None:
             self._append(alert, text, 0, 0, "unknown")
             return Fate(outcome="unknown", fingerprint=alert.fingerprint, reason="nothing fires under this fingerprint")
@@ -206,7 +206,7 @@ class _Road:
             seen_at=self._now,
             expires_at=alert.ends_at,
         )
-        keep.keep_firing(self._tx, fires, new=firing is None)
+        keep.keep_firing(self._tx, fires, firing)
 
 
 def resolve(tx: Transaction, firing: Firing, said_of: str, now: datetime) -> Incident | None:
@@ -218,6 +218,7 @@ def resolve(tx: Transaction, firing: Firing, said_of: str, now: datetime) -> Inc
     _gone(tx, firing, said_of, now)
     tx.live.forget(firing)
     tx.update("delete_firing", (firing.row,))
+    tx.update("end_text", (rows.micros(now), firing.text))
     return entry.incident if entry else None
 
 

@@ -8,20 +8,22 @@ what a failed transaction did not keep.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
-from tocsin.lifecycle import Resolved, TicketSeen, Tick
+from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
 from tocsin.undo import Undo
 from tocsin.unsent import Unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 class Entry(Struct, kw_only=True, gc=False):
@@ -155,6 +157,11 @@ class Live:
             return True
         entry = self.by_row.get(firing.n)
         return entry is not None and entry.incident.state != State.CLOSED
+
+    def forgettable(self, before: datetime, limit: int) -> list[Firing]:
+        """At most `limit` fingerprints that fire since before then, and have no incident: nobody will miss them."""
+        found = (one for fires in self.firing.values() for one in fires.values() if not one.n and one.seen_at < before)
+        return list(islice(found, limit))
 
     def repeat(self, firing: Firing, expires_at: datetime | None, now: datetime) -> Entry | None:
         """Count a repeat that changes nothing; returns its live incident, if it has one."""

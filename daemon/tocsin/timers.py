@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from tocsin import intake
 from tocsin.errors import StoreError
@@ -19,6 +18,7 @@ from tocsin.live import what
 from tocsin.model import Alert
 from tocsin.store import rows
 from tocsin.store.apply import Cause, apply
+from tocsin.store.pruning import Retention, prune
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,17 +32,8 @@ _alert = msgspec.json.Decoder(Alert)
 _TICKS = 500
 """Incidents advanced in one transaction, so that alerts need not wait for thousands of them."""
 _COUNTS = 2000
-_PRUNE = 2000
 _COUNT_EVERY = timedelta(seconds=60)
 _PRUNE_EVERY = timedelta(minutes=10)
-
-
-class Retention(Struct, frozen=True, kw_only=True):
-    """For how long what happened is kept."""
-
-    alerts: timedelta = timedelta(days=90)
-    incidents: timedelta = timedelta(days=400)
-    rejected: timedelta = timedelta(days=30)
 
 
 def tick(tx: Transaction, now: datetime) -> int:
@@ -69,23 +60,6 @@ def write_counts(tx: Transaction, limit: int = _COUNTS) -> int:
     if written < limit:
         tx.update("update_counted", (highest,))
     return written
-
-
-def prune(tx: Transaction, retention: Retention, now: datetime) -> int:
-    """Delete a small batch of what is older than is to be kept; returns how many rows went."""
-    alerts, rejected = rows.micros(now - retention.alerts), rows.micros(now - retention.rejected)
-    incidents = rows.micros(now - retention.incidents)
-    gone = 0
-    for name, parameters in (
-        ("prune_alerts", (alerts, _PRUNE)),
-        ("prune_bodies", (alerts, _PRUNE)),
-        ("prune_texts", (_PRUNE,)),
-        ("prune_rejected", (rejected, _PRUNE)),
-        ("prune_notes", (incidents, _PRUNE)),
-        ("prune_deliveries", (incidents, _PRUNE)),
-    ):
-        gone += tx.change(name, parameters)
-    return gone
 
 
 class Timers:

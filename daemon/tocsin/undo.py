@@ -41,7 +41,7 @@ class Undo:
         setattr(target, field, value)
 
     def pop(self, heap: list[Any]) -> Any:
-        """Take the first item of a heap. (What is pushed needs no undo: heaps here are looked at with suspicion.)"""
+        """Take the first item of a heap. What is pushed needs no undo: what a heap says is checked before it is believed."""
         item = heapq.heappop(heap)
         self._log.append((_push, heap, item, None))
         return item

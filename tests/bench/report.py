@@ -106,7 +106,13 @@ def conditions(samples: list[Sample], ceiling: list[Sample]) -> str:
     lines = [f"generator at its best, {s.measure}: {s.value:,.0f} alerts/s against a bare responder" for s in ceiling]
     for peer in (THEIRS, OURS):
         lines += _busy(peer, [s for s in samples if s.peer == peer and "server_busy" in s.facts])
+    lines += [_decided(sample) for sample in samples if "many_us" in sample.facts]
     return "\n".join(lines)
+
+
+def _decided(sample: Sample) -> str:
+    words = "decide, {}: {few_us:.1f} us with 100 rules, {many_us:.1f} us with 10 000; these took {many_load_seconds:.1f} s to load"
+    return words.format(sample.measure.removeprefix("e-"), **sample.facts)
 
 
 def foot(facts: dict[str, str]) -> str:
@@ -150,7 +156,7 @@ def _reaches(row: Row, value: float) -> bool:
 
 def _line(each: dict[str, Any]) -> tuple[str, ...]:
     compared = f"{each['ratio']:.2f}x" if each["ratio"] is not None else ""
-    verdict = {None: "", True: "met", False: "MISSED"}[each["met"]]
+    verdict = {None: "NOT TAKEN" if each["troubles"] else "", True: "met", False: "MISSED"}[each["met"]]
     figures = (_words(each[THEIRS]), _words(each[OURS]))
     return each["measure"], each["title"], each["unit"], *figures, compared, each["target"], verdict
 

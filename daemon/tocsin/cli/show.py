@@ -55,20 +55,45 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Styled]], nothing: st
         line(nothing)
         return
     columns = list(zip(map(_plain, headings), *cells, strict=True))
-    widths = [max(map(_longest_word, column)) for column in columns]
-    if sum(widths) + _GAP * len(widths) + indent > console().width:
+    widths = fit(
+        [max(map(_longest_word, column)) for column in columns],
+        [max(map(_longest_line, column)) for column in columns],
+        console().width - indent - _GAP * (len(columns) - 1),
+    )
+    if widths is None:
         _records(headings, cells, indent)
         return
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for heading, width in zip(headings, widths, strict=True):
-        shown.add_column(heading, min_width=width)
+        shown.add_column(heading, width=width)
     for row in cells:
         shown.add_row(*row)
     _print(_indented(shown, indent))
 
 
+def fit(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int] | None:
+    """Widths of columns, each between the least it needs and what it wants; None when there is not even room for that.
+
+    What is left of the room is shared out evenly, and what one column does not want goes to the others.
+    """
+    spare = room - sum(least)
+    if spare < 0:
+        return None
+    widths = list(least)
+    by_want = sorted(range(len(least)), key=lambda column: wanted[column] - least[column])
+    for served, column in enumerate(by_want):
+        more = min(wanted[column] - least[column], spare // (len(least) - served))
+        widths[column] += more
+        spare -= more
+    return widths
+
+
 def _longest_word(cell: Text) -> int:
     return max(map(cell_len, cell.plain.split()), default=0)
+
+
+def _longest_line(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.splitlines()), default=0)
 
 
 def _records(headings: Sequence[str], rows: Iterable[Sequence[Text]], indent: int) -> None:

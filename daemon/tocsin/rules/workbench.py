@@ -6,7 +6,7 @@ Nothing is decided a second way here: `engine.decide` and `live.Live` are what t
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 

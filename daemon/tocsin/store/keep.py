@@ -58,11 +58,12 @@ def reject(tx: Transaction, payload: Payload, reason: str, now: datetime) -> Non
     tx.insert("insert_rejected", (tx.next("rejected"), at, payload.source, payload.content_type, reason, *kept))
 
 
-def keep_text(tx: Transaction, alert: Alert) -> int:
+def keep_text(tx: Transaction, alert: Alert, now: datetime) -> int:
     """Keep what an alert says; returns its row. When it expires is not part of what it says."""
     row = tx.next("texts")
+    ended_at = None if alert.status == Status.FIRING else rows.micros(now)
     plain = replace(alert, ends_at=None) if alert.ends_at and alert.status == Status.FIRING else alert
-    tx.insert("insert_text", (row, alert.source, alert.fingerprint, rows.encode_text(plain)))
+    tx.insert("insert_text", (row, alert.source, alert.fingerprint, ended_at, rows.encode_text(plain)))
     return row
 
 
@@ -87,14 +88,16 @@ def keep_decision(tx: Transaction, decision: Decision, rules: Rules, source: str
     return row
 
 
-def keep_firing(tx: Transaction, firing: Firing, *, new: bool) -> None:
-    """Keep that a fingerprint fires, in the store and in the live state."""
+def keep_firing(tx: Transaction, firing: Firing, before: Firing | None) -> None:
+    """Keep that a fingerprint fires, in the store and in the live state; `before` is how it fired until now."""
     at, expires = rows.micros(firing.seen_at), rows.micros_or_none(firing.expires_at)
     said = (firing.text, firing.decision, firing.n, firing.outcome, at, expires)
-    if new:
+    if before is None:
         tx.insert("insert_firing", (firing.row, *said))
     else:
         tx.update("update_firing", (*said, firing.row))
+        if before.text != firing.text:
+            tx.update("end_text", (at, before.text))
     tx.live.keep(firing)
 
 

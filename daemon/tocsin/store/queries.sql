@@ -3,7 +3,7 @@
 -- name: insert_body
 insert into bodies values (?, ?, ?, ?, ?, ?);
 -- name: insert_text
-insert into texts values (?, ?, ?, ?);
+insert into texts values (?, ?, ?, ?, ?);
 -- name: insert_alert
 insert into alerts values (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_rejected
@@ -38,6 +38,8 @@ update incidents set alerts = ?, last_seen_at = ?, counted = ? where n = ?;
 update counted set alerts = ? where id = 1;
 -- name: update_firing
 update firing set text = ?, decision = ?, incident = ?, outcome = ?, seen_at = ?, expires_at = ? where id = ?;
+-- name: end_text
+update texts set ended_at = ? where id = ?;
 -- name: delete_firing
 delete from firing where id = ?;
 -- name: update_delivery
@@ -95,14 +97,14 @@ select incidents.*, coalesce(tickets.number, '') from incidents
 select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
   incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
   coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
-  from tickets join incidents on incidents.n = tickets.incident join decisions on decisions.id = incidents.decision
+  from tickets join incidents on incidents.n = tickets.incident left join decisions on decisions.id = incidents.decision
   left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
   where (? = '' or tickets.status = ?) order by tickets.incident desc limit ?;
 -- name: list_ticket
 select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
   incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
   coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
-  from tickets join incidents on incidents.n = tickets.incident join decisions on decisions.id = incidents.decision
+  from tickets join incidents on incidents.n = tickets.incident left join decisions on decisions.id = incidents.decision
   left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
   where tickets.number = ? order by tickets.incident desc limit 1;
 -- name: list_deliveries
@@ -112,23 +114,49 @@ select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliv
   join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
   where (? = '' or deliveries.state = ?) order by deliveries.id desc limit ?;
 
+-- Pruning. Row numbers grow with time, so a boundary is found by bisection and nothing is scanned.
+-- name: last_alert
+select coalesce(max(id), 0) from alerts;
+-- name: alert_from
+select id, at from alerts where id >= ? order by id limit 1;
+-- name: last_body
+select coalesce(max(id), 0) from bodies;
+-- name: body_from
+select id, at from bodies where id >= ? order by id limit 1;
+-- name: last_rejected
+select coalesce(max(id), 0) from rejected;
+-- name: rejected_from
+select id, at from rejected where id >= ? order by id limit 1;
+-- name: last_decision
+select coalesce(max(id), 0) from decisions;
+-- name: decision_from
+select id, at from decisions where id >= ? order by id limit 1;
 -- name: prune_alerts
-delete from alerts where id in (select id from alerts where at < ? and id <= (select alerts from counted) order by id limit ?);
+delete from alerts where id in (select id from alerts where id < ? and id <= (select alerts from counted) order by id limit ?);
 -- name: prune_bodies
-delete from bodies where id in (select id from bodies where at < ? order by id limit ?);
+delete from bodies where id in (select id from bodies where id < ? order by id limit ?);
 -- name: prune_rejected
-delete from rejected where id in (select id from rejected where at < ? order by id limit ?);
+delete from rejected where id in (select id from rejected where id < ? order by id limit ?);
+-- name: prune_decisions
+delete from decisions where id in (select id from decisions where id < ? and id not in (select decision from firing)
+  and id not in (select decision from incidents where slot = 0 or firing > 0) order by id limit ?);
 -- name: prune_texts
-delete from texts where id in (
-  select id from texts where id < coalesce((select min(text) from alerts), (select max(id) from texts))
-  and id not in (select text from firing) order by id limit ?);
--- name: prune_notes
-delete from notes where id in (select notes.id from notes join incidents on incidents.n = notes.incident
-  where incidents.closed_at < ? and incidents.slot > 0 and incidents.firing = 0 order by notes.id limit ?);
--- name: prune_deliveries
-delete from deliveries where id in (select deliveries.id from deliveries
-  join incidents on incidents.n = deliveries.incident where incidents.closed_at < ? and incidents.slot > 0
-  and incidents.firing = 0 and deliveries.state in ('sent', 'cancelled') order by deliveries.id limit ?);
+delete from texts where id in (select id from texts where ended_at < ? order by id limit ?);
+-- name: old_incidents
+select incidents.n, coalesce(tickets.number, '') from incidents left join tickets on tickets.incident = incidents.n
+  where incidents.slot > 0 and incidents.closed_at < ? and incidents.firing = 0 order by incidents.closed_at limit ?;
+-- name: delete_notes
+delete from notes where incident = ?;
+-- name: delete_deliveries
+delete from deliveries where incident = ? and state in ('sent', 'cancelled', 'dead');
+-- name: delete_ticket
+delete from tickets where incident = ?;
+-- name: delete_desk_notes
+delete from desk_notes where ticket in (select id from desk_tickets where number = ? and reference = (select id from incidents where n = ?));
+-- name: delete_desk_ticket
+delete from desk_tickets where number = ? and reference = (select id from incidents where n = ?);
+-- name: delete_incident
+delete from incidents where n = ?;
 
 -- name: insert_desk_ticket
 insert into desk_tickets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);

@@ -3,7 +3,8 @@
 -- What came in and said something new, as it came: with zlib where `packed` is 1. A body that only repeats is not kept.
 create table bodies (id integer primary key, at integer not null, source text not null, content_type text not null, packed integer not null, body blob not null);
 -- What alerts say, once for as long as they go on saying it: the normalised alert as JSON, without its end.
-create table texts (id integer primary key, source text not null, fingerprint text not null, alert text not null);
+-- `ended_at`: when it began to say something else, or nothing; no alert after that points here.
+create table texts (id integer primary key, source text not null, fingerprint text not null, ended_at integer, alert text not null);
 -- Every alert received: what it said, what was decided, what became of it. `body` is 0 for a repeat: its text says it all.
 create table alerts (id integer primary key, at integer not null, body integer not null, text integer not null, decision integer not null, incident integer not null, outcome text not null, ends_at integer);
 -- Alerts and entries that could not be read, raw, for reading again after a correction.
@@ -26,6 +27,7 @@ create table incidents (
   counted integer not null
 );
 create index incidents_closed on incidents (dedup_key, n) where slot > 0;
+create index incidents_over on incidents (closed_at) where slot > 0;
 create index incidents_live on incidents (n) where slot = 0 or firing > 0;
 create table firing (id integer primary key, text integer not null, decision integer not null, incident integer not null, outcome text not null, seen_at integer not null, expires_at integer);
 create table notes (id integer primary key, incident integer not null, at integer not null, actor text not null, kind text not null, text text not null);
@@ -36,7 +38,8 @@ create table deliveries (
   state text not null, attempts integer not null, uncertain integer not null, reason text not null,
   due_at integer not null, made_at integer not null, settled_at integer
 );
-create index deliveries_unsent on deliveries (incident) where state in ('pending', 'leased', 'dead');
+create index deliveries_incident on deliveries (incident);
+create index deliveries_unsent on deliveries (id) where state in ('pending', 'leased', 'dead');
 create table tickets (incident integer primary key, backend text not null, number text not null, url text not null, status text not null, at integer not null);
 create index tickets_number on tickets (number);
 
