@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given as given_
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from service import free_port
 from tocsin import __version__
-from tocsin.cli import app, asking, given, words
+from tocsin.cli import app, asking, given, show, words
 from tocsin.errors import SettingsError
 from tocsin.model import Impact, State, TicketStatus
 from tocsin.settings.tree import Listen
@@ -275,6 +277,36 @@ def test_source_kinds_lists_every_kind_with_its_title() -> None:
 def test_the_schemas_that_editors_use_are_those_printed(of: str) -> None:
     """When this fails: make goldens."""
     assert tocsin("schema", of).stdout == (CONFIG / f"{of}.schema.json").read_text()
+
+
+def at_a_terminal(columns: int, *arguments: str) -> str:
+    environ = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": str(columns)}
+    told = CliRunner(env=environ).invoke(app, list(arguments), color=True).stdout
+    assert "\x1b[" in told
+    return re.sub(r"\x1b\[[0-9;]*m", "", told)
+
+
+def test_a_table_breaks_between_words_and_becomes_facts_where_it_does_not_fit() -> None:
+    titles = [kind.title for kind in kinds().values()]
+    for columns in range(15, 100):
+        told = at_a_terminal(columns, "source", "kinds")
+        assert max(map(len, told.splitlines())) <= max(columns, len("alertmanager"))
+    assert all(title in at_a_terminal(99, "source", "kinds") for title in titles)
+    words = {word for title in titles for word in title.split()}
+    assert words <= set(at_a_terminal(40, "source", "kinds").split())
+    assert re.search(r"^kind +nagios$", at_a_terminal(24, "source", "kinds"), re.MULTILINE)
+
+
+@given_(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 60)), min_size=1, max_size=9), st.integers(-5, 300))
+def test_columns_fit_the_room_and_waste_none_of_it(columns: list[tuple[int, int]], room: int) -> None:
+    least = [one for one, _ in columns]
+    wanted = [one + more for one, more in columns]
+    widths = show.fit(least, wanted, room)
+    if widths is None:
+        assert sum(least) > room
+        return
+    assert all(low <= width <= high for low, width, high in zip(least, widths, wanted, strict=True))
+    assert sum(widths) == min(sum(wanted), room)
 
 
 def test_version_tells_all_three() -> None:

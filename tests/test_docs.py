@@ -87,3 +87,21 @@ def test_bare_make_lists_every_verb() -> None:
         pytest.skip("make is not installed")
     told = subprocess.run([make, "--no-print-directory", "-C", str(ROOT)], capture_output=True, text=True, check=True)
     assert [verb for verb in VERBS if not re.search(rf"\b{verb}\b", told.stdout)] == []
+
+
+def test_every_metric_is_documented_and_no_ghosts() -> None:
+    from tocsin.metrics import GAUGES, Metrics  # noqa: PLC0415
+
+    metrics = Metrics("0", "3")
+    metrics.watch(lambda: dict.fromkeys(GAUGES, 0.0), lambda: {"open": 0})
+    suffix = {"counter": "_total", "info": "_info"}
+    served = {family.name + suffix.get(family.type, "") for family in metrics.registry.collect()}
+    told = set(re.findall(r"`(tocsin_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert served == told
+
+
+def test_every_outcome_is_a_bounded_label() -> None:
+    from tocsin import intake  # noqa: PLC0415
+
+    text = (ROOT / "daemon" / "tocsin" / "intake.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'outcome="(\w+)"', text)) <= set(intake.OUTCOMES)

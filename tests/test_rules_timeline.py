@@ -111,7 +111,7 @@ def test_an_alert_is_its_sample_with_what_the_test_says_instead() -> None:
     ],
 )
 def test_what_is_wrong_with_a_test_is_said_where_it_stands(alerts: str, expect: str, problem: str) -> None:
-    assert problem == refused(f"tests:\n  - name: x\n    alerts: {alerts}\n    expect: {expect}\n")
+    assert f"rules/{problem}" == refused(f"tests:\n  - name: x\n    alerts: {alerts}\n    expect: {expect}\n")
 
 
 def test_a_sample_that_is_used_is_no_warning() -> None:

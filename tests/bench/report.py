@@ -86,8 +86,15 @@ def outcome(row: Row, samples: list[Sample]) -> dict[str, Any]:
         "alertmanager": theirs and asdict(theirs),
         "ratio": compared,
         "met": None if reached is None or not _target(row) else not troubles and _reaches(row, reached),
+        "disturbed": any(disturbed([s for s in own if s.peer == peer]) for peer in (OURS, THEIRS)),
         "troubles": troubles,
     }
+
+
+def disturbed(samples: list[Sample]) -> bool:
+    """Whether others had so much of the server's core that the figure says little: the median of its rounds."""
+    shares = [sample.facts["others_busy"] for sample in samples if "others_busy" in sample.facts]
+    return bool(shares) and statistics.median(shares) > DISTURBED
 
 
 def table(outcomes: list[dict[str, Any]], troubles: list[str]) -> str:
@@ -125,10 +132,11 @@ def _busy(peer: str, samples: list[Sample]) -> list[str]:
     """Says of each measure how busy the server, the generator and others on the server's core were."""
     said = []
     for measure in dict.fromkeys(sample.measure for sample in samples):
-        own = [sample.facts for sample in samples if sample.measure == measure]
+        of_measure = [sample for sample in samples if sample.measure == measure]
+        own = [sample.facts for sample in of_measure]
         shares = [statistics.median(f[name] for f in own) for name in ("server_busy", "generator_busy", "others_busy")]
         words = "server {:.0%}, generator {:.0%}, others on its core {:.0%}".format(*shares)
-        words += " (DISTURBED)" if shares[2] > DISTURBED else ""
+        words += " (DISTURBED)" if disturbed(of_measure) else ""
         cost, p50, p99 = (statistics.median(f[name] for f in own) for name in ("cpu_us", "p50_ms", "p99_ms"))
         lag = statistics.median(f.get("ticket_lag", 0.0) for f in own)
         late = f", last ticket {lag:.2f} s after the last answer" if lag else ""
@@ -157,6 +165,7 @@ def _reaches(row: Row, value: float) -> bool:
 def _line(each: dict[str, Any]) -> tuple[str, ...]:
     compared = f"{each['ratio']:.2f}x" if each["ratio"] is not None else ""
     verdict = {None: "NOT TAKEN" if each["troubles"] else "", True: "met", False: "MISSED"}[each["met"]]
+    verdict += ", disturbed" if verdict and each["disturbed"] else ""
     figures = (_words(each[THEIRS]), _words(each[OURS]))
     return each["measure"], each["title"], each["unit"], *figures, compared, each["target"], verdict
 

@@ -65,7 +65,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Styled]], nothing: st
         return
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for heading, width in zip(headings, widths, strict=True):
-        shown.add_column(heading, width=width)
+        shown.add_column(heading, width=width, overflow="fold")
     for row in cells:
         shown.add_row(*row)
     _print(_indented(shown, indent))
