@@ -122,13 +122,6 @@ def test_ten_thousand_patterns_find_theirs() -> None:
 
 
 @pytest.mark.parametrize("regex", [r"\d+%", "x?", ".*", "^$", "[a-z]{2}"])
-def test_of_rules_that_share_a_value_those_that_ask_nothing_else_stay_candidates() -> None:
-    plain, narrower = ["{check: c}"] * 6, ["{check: c, labels.x: r}"] * 6
-    matches = plain + narrower + [f"{{labels.x: r, resource: h{number}}}" for number in range(30)]
-    assert candidates(matches, alert(check="c", labels={})) == list(range(6))
-    assert candidates(matches, alert(check="c", labels={"x": "r"})) == list(range(12))
-
-
 def test_a_pattern_that_needs_no_certain_text_is_always_possible(regex: str) -> None:
     assert Filter([regex, "certain"]).possible("") == [0]
 
