@@ -6,6 +6,7 @@ SQL stays in its own file, where it can be read, searched and reviewed; the code
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import resources
 from typing import Final
 
@@ -26,6 +27,18 @@ def _table(sql: str) -> str:
 
 QUERIES: Final = _load()
 """Name → statement."""
+
+_VALUES = re.compile(r"values (\([^)]*\))")
+
+CHUNKS: Final = (100, 20, 5, 1)
+"""How many rows one insert takes, largest first: few statements to prepare, few calls for many rows."""
+
+
+@cache
+def insert_many(name: str, count: int) -> str:
+    """The named insert for `count` rows at once; its parameters are those of the rows, one after the other."""
+    return _VALUES.sub(lambda found: "values " + ", ".join([found.group(1)] * count), QUERIES[name], count=1)
+
 
 TABLES: Final = {name: _table(sql) for name, sql in QUERIES.items()}
 """Name → the table it writes; empty for a statement that only reads."""

@@ -258,7 +258,9 @@ class Store:
 def connect(path: Path, *, read_only: bool = False) -> Any:
     """A connection as the store wants it: WAL, full durability, no implicit transactions."""
     target = f"file:{path}?mode=ro" if read_only else str(path)
-    connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False, timeout=10, uri=read_only)
+    connection = sqlite3.connect(
+        target, isolation_level=None, check_same_thread=False, timeout=10, uri=read_only, cached_statements=512
+    )
     if not read_only:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")

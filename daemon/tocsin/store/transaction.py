@@ -7,11 +7,12 @@ them before it looks. Whatever order they are sent in, the result is the same as
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from tocsin.store.queries import QUERIES, TABLES
+from tocsin.store.queries import CHUNKS, QUERIES, TABLES, insert_many
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,13 +27,10 @@ CLOSED_KEYS = 200_000
 
 
 class Cursor(Protocol):
-    """The two calls needed of a database connection (DB-API 2)."""
+    """The call needed of a database connection (DB-API 2)."""
 
     def execute(self, sql: str, parameters: Row = ..., /) -> Any:
         """Run one statement."""
-
-    def executemany(self, sql: str, rows: list[Row], /) -> Any:
-        """Run one statement for many rows."""
 
 
 class Embedded(Protocol):
@@ -100,12 +98,23 @@ class Transaction:
     def flush(self) -> None:
         """Send what was gathered: inserts, then updates in order."""
         for name, rows in self._inserts.items():
-            self._connection.executemany(QUERIES[name], rows)
+            self._send(name, rows)
         for name, row in self._updates:
             self._connection.execute(QUERIES[name], row)
         self._inserts.clear()
         self._updates.clear()
         self._updated.clear()
+
+    def _send(self, name: str, rows: list[Row]) -> None:
+        """Many rows in one statement: SQLite's driver lets go of the interpreter at every step, and with a busy event
+        loop beside it each of them is a wait.
+        """
+        start = 0
+        for chunk in CHUNKS:
+            sql = insert_many(name, chunk)
+            while len(rows) - start >= chunk:
+                self._connection.execute(sql, tuple(chain.from_iterable(rows[start : start + chunk])))
+                start += chunk
 
 
 class Memory:
