@@ -22,6 +22,7 @@ FLOORS = {
     "yaml12": 1,
     "wording": 1,
     "folding": 1,
+    "heap": 0,
     "undo": 1,
     "metrics": 1,
     "log": 1,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from tocsin import intake
+from tocsin import heap, intake
 from tocsin.errors import StoreError
 from tocsin.live import what
 from tocsin.model import Alert
@@ -32,6 +32,8 @@ _alert = msgspec.json.Decoder(Alert)
 _TICKS = 500
 """Incidents advanced in one transaction, so that alerts need not wait for thousands of them."""
 _COUNTS = 2000
+_BURST = 5000
+"""So many alerts leave memory behind that is worth giving back."""
 _COUNT_EVERY = timedelta(seconds=60)
 _PRUNE_EVERY = timedelta(minutes=10)
 
@@ -71,6 +73,7 @@ class Timers:
         self._clock = clock
         self._every = every
         self._counted_at = self._pruned_at = clock()
+        self._tidied = 0
         self.beat = clock()
         """When the loop last came round: the watchdog looks at it."""
 
@@ -93,12 +96,19 @@ class Timers:
         while due is not None and due <= now:
             await self._store.run(lambda tx: tick(tx, now))
             due = self._store.live.next_due()
+        self._tidy()
         if now - self._counted_at >= _COUNT_EVERY:
             self._counted_at = now
             await self._until_none(write_counts, _COUNTS)
         if now - self._pruned_at >= _PRUNE_EVERY:
             self._pruned_at = now
             await self._until_none(lambda tx: prune(tx, self._retention, now), 1)
+
+    def _tidy(self) -> None:
+        """After a burst, and not during one: give back the memory that it took."""
+        if not self._store.waiting and self._store.taken - self._tidied > _BURST:
+            self._tidied = self._store.taken
+            heap.give_back()
 
     async def _until_none(self, fn: Callable[[Transaction], int], least: int) -> None:
         while await self._store.run(fn) >= least:

@@ -9,7 +9,7 @@ import os
 
 import typer
 
-from tocsin import log
+from tocsin import heap, log
 from tocsin.app import App
 from tocsin.app import serve as serve_app
 from tocsin.cli.given import SERVICE, Given, SettingsFile, given
@@ -28,6 +28,7 @@ def serve(ctx: typer.Context, config: SettingsFile = None) -> None:
 
     Runs until SIGTERM or Ctrl-C; SIGHUP reloads rules and fleet. Once it answers requests, its address is printed on standard output; the log goes to standard error.
     """
+    heap.one_arena()
     run(_serve(given(ctx, config)))
 
 

@@ -30,7 +30,7 @@ QUERIES: Final = _load()
 
 _VALUES = re.compile(r"values (\([^)]*\))")
 
-CHUNKS: Final = (100, 20, 5, 1)
+CHUNKS: Final = (50, 10, 1)
 """How many rows one insert takes, largest first: few statements to prepare, few calls for many rows."""
 
 

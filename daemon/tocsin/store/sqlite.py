@@ -79,6 +79,8 @@ class Store:
         self.limit = limit
         self.waiting = 0
         """The weight of the work not yet committed."""
+        self.taken = 0
+        """The weight of all work ever given."""
         self.problem = ""
         """Why the last group failed; empty while all is well."""
         self.live = Live()
@@ -165,6 +167,7 @@ class Store:
             raise StoreError("the store is not open")
         future: asyncio.Future[T] = self._loop.create_future()
         self.waiting += weight
+        self.taken += weight
         self._jobs.put(_Job(fn, weight, future))
         return future
 
@@ -267,5 +270,5 @@ def connect(path: Path, *, read_only: bool = False) -> Any:
         connection.execute("pragma wal_autocheckpoint = 4000")
         connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
-    connection.execute("pragma cache_size = -4096")
+    connection.execute("pragma cache_size = -2048")
     return connection

@@ -106,9 +106,8 @@ class Transaction:
         self._updated.clear()
 
     def _send(self, name: str, rows: list[Row]) -> None:
-        """Many rows in one statement: SQLite's driver lets go of the interpreter at every step, and with a busy event
-        loop beside it each of them is a wait.
-        """
+        # Many rows in one statement: the driver lets go of the interpreter at every step, and with a busy event loop
+        # beside it each of them is a wait.
         start = 0
         for chunk in CHUNKS:
             sql = insert_many(name, chunk)
