@@ -57,6 +57,7 @@ class Metrics:
         build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
         self._alert_children: dict[tuple[str, str], Counter] = {}
         self._request_children: dict[tuple[str, int], Counter] = {}
+        self._decision_children: dict[tuple[str, str], Counter] = {}
         self._rule_names: set[str] = set()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -79,13 +80,18 @@ class Metrics:
                 child = self._alert_children[source, outcome] = self._alerts.labels(source, outcome)
             child.inc(count)
 
-    def decided(self, rule: str, outcome: str) -> None:
-        """A rule decided about an alert that was not a plain repeat."""
-        if rule not in self._rule_names:
-            if len(self._rule_names) >= RULE_LABELS:
-                rule = "other"
+    def decided(self, decisions: Sequence[tuple[str, str]]) -> None:
+        """Rules decided, with these outcomes, about alerts that were no plain repeats."""
+        for (rule, outcome), count in Tally(decisions).items():
+            child = self._decision_children.get((rule, outcome))
+            if child is None:
+                child = self._decision_children[rule, outcome] = self._decisions.labels(self._known(rule), outcome)
+            child.inc(count)
+
+    def _known(self, rule: str) -> str:
+        if len(self._rule_names) < RULE_LABELS:
             self._rule_names.add(rule)
-        self._decisions.labels(rule, outcome).inc()
+        return rule if rule in self._rule_names else "other"
 
     def answered(self, source: str, status: int) -> None:
         """A hook request was answered; `source` is a configured name or `unknown`."""
@@ -112,6 +118,11 @@ class Metrics:
     def ticketed(self, seconds: float) -> None:
         """A ticket has its number, so long after the incident's first alert."""
         self._to_ticket.observe(seconds)
+
+    def ticketed_at_once(self, count: int) -> None:
+        """So many tickets got their number in the very transaction of their first alert."""
+        for _ in range(count):
+            self._to_ticket.observe(0)
 
     def reloaded(self, *, good: bool, at: float) -> None:
         """A reload ended: `good` went live, anything else left the last good set."""

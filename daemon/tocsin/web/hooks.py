@@ -8,6 +8,7 @@ platform takes as "send it again".
 from __future__ import annotations
 
 import ipaddress
+import logging
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -148,12 +149,14 @@ class Hook:
     def _tell(self, fates: Sequence[intake.Fate]) -> None:
         metrics, source = self._door.metrics, self._source.name
         metrics.taken(source, [fate.outcome for fate in fates])
-        for fate in fates:
-            if not fate.rule:
-                continue
-            metrics.decided(fate.rule, fate.outcome)
-            if fate.outcome == "opened" and fate.ticket:
-                metrics.ticketed(0)
+        decided = [fate for fate in fates if fate.rule]
+        if not decided:
+            return
+        metrics.decided([(fate.rule, fate.outcome) for fate in decided])
+        metrics.ticketed_at_once(sum(fate.outcome == "opened" and bool(fate.ticket) for fate in decided))
+        if not _log.is_enabled_for(logging.INFO):
+            return
+        for fate in decided:
             _log.info(
                 "decision",
                 source=source,
