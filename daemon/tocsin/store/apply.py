@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import folding, lifecycle
-from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Snapshot, State, Texts
+from tocsin.model import Decision, Delivery, DeliveryAction, DeliveryState, Element, Snapshot, State, Texts
 from tocsin.store import rows
 
 if TYPE_CHECKING:
@@ -61,53 +61,50 @@ def policy_row(tx: Transaction, policy: Policy) -> int:
     return row
 
 
+class _Said(Struct, frozen=True):
+    """The part of a snapshot that a decision says."""
+
+    name: Texts
+    description: Texts
+    element: Element
+    source: str
+    rule: str
+    rule_set: str
+
+
 def _snapshot(
     tx: Transaction, incident: Incident, action: DeliveryAction, notes: tuple[Texts, ...], cause: Cause
 ) -> Snapshot:
-    decision = cause.decision
-    if decision is None or decision.element is None:
-        return _stored_snapshot(tx, incident, action, notes, cause)
+    said = _said(tx, cause)
     return Snapshot(
         reference=incident.id,
         action=action,
-        name=decision.name,
-        description=decision.description,
-        element=decision.element,
+        name=said.name,
+        description=said.description,
+        element=said.element,
         impact=incident.impact,
         status=lifecycle.ticket_status(incident),
         declarant=incident.declarant,
-        source=cause.source,
-        rule=decision.rule,
-        rule_set=decision.rule_set,
+        source=said.source,
+        rule=said.rule,
+        rule_set=said.rule_set,
         opened_at=incident.opened_at,
         notes=notes,
         previous=_previous_number(tx, incident.previous) if incident.previous else "",
     )
 
 
-def _stored_snapshot(
-    tx: Transaction, incident: Incident, action: DeliveryAction, notes: tuple[Texts, ...], cause: Cause
-) -> Snapshot:
+def _said(tx: Transaction, cause: Cause) -> _Said:
+    """What the decision at hand says, or the stored one."""
+    made = cause.decision
+    if made is not None and made.element is not None:
+        return _Said(made.name, made.description, made.element, cause.source, made.rule, made.rule_set)
     row = tx.rows("decision", (cause.row,))[0]
     details = rows.read_details(row[5])
     if details.element is None:
-        raise ValueError(f"decision {cause.row} has no element, yet incident {incident.id} came of it")
-    return Snapshot(
-        reference=incident.id,
-        action=action,
-        name=details.name,
-        description=details.description,
-        element=details.element,
-        impact=incident.impact,
-        status=lifecycle.ticket_status(incident),
-        declarant=incident.declarant,
-        source=details.source,
-        rule=row[0],
-        rule_set=tx.rows("rule_set_hash", (row[6],))[0][0],
-        opened_at=incident.opened_at,
-        notes=notes,
-        previous=_previous_number(tx, incident.previous) if incident.previous else "",
-    )
+        raise ValueError(f"decision {cause.row} has no element, yet a ticket came of it")
+    rule_set = tx.rows("rule_set_hash", (row[6],))[0][0]
+    return _Said(details.name, details.description, details.element, details.source, row[0], rule_set)
 
 
 def _previous_number(tx: Transaction, previous: str) -> str:
