@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ROUNDS ?= 100
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -44,10 +45,10 @@ types: setup
 check: lint types test ## lint, types and tests: what CI runs
 
 bench: setup ## measure beside Alertmanager (Debian: apt install prometheus-alertmanager); prints a table
-	@$(BIN)/python tests/bench
+	@$(BIN)/python tests/bench $(ARGS)
 
 crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
-	$(PYTEST) tests/crash -p no:randomly --crash-rounds 100 --timeout 3600 -s
+	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) --timeout 3600
 
 goldens: setup ## write expected results and generated files anew; read the diff before committing
 	$(PYTEST) tests/test_sources.py tests/test_backends.py --update-goldens -n 0
