@@ -321,3 +321,30 @@ async def test_a_person_works_on_a_ticket(tmp_path: Path) -> None:
 async def test_resending_what_is_not_dead_is_404(tmp_path: Path) -> None:
     async with serving(tmp_path) as (app, http):
         assert (await post(app, http, "/-/deliveries/1/resend", b""))[0] == 404
+
+
+async def test_a_fault_of_our_own_with_one_alert_loses_neither_it_nor_the_others(tmp_path: Path) -> None:
+    """A rule set whose index lies, as a fault in our code would: one alert makes the engine raise, the other does not."""
+
+    class Lying:
+        def __init__(self, index: Any) -> None:
+            self._index = index
+
+        def candidates(self, alert: Any) -> Any:
+            if alert.summary == "poison":
+                raise KeyError("poison")
+            return self._index.candidates(alert)
+
+    async with serving(tmp_path) as (app, http):
+        rule_set = app.rulebooks.current().rule_set
+        object.__setattr__(rule_set, "index", Lying(rule_set.index))
+        status, said = await post(app, http, "/hooks/open", [{**BODY, "summary": "poison", "check": "other"}, BODY])
+        assert status == 202
+        assert [fate["outcome"] for fate in said["alerts"]] == ["rejected", "opened"]
+        found = await app.store.run(lambda tx: tx._connection.execute("select reason from rejected").fetchall())
+        assert "a fault in tocsin" in found[0][0]
+
+
+async def test_a_page_in_a_browser_cannot_post_to_an_open_source(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (app, http):
+        assert (await post(app, http, "/hooks/open", headers={"Origin": "https://evil.example"}))[0] == 403

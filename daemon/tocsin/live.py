@@ -20,7 +20,7 @@ from tocsin import lifecycle
 from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
 from tocsin.undo import Undo
-from tocsin.unsent import Unsent
+from tocsin.unsent import Unsent, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +276,7 @@ class Live:
 
     def next_due(self) -> datetime | None:
         """When something may fall due next; early, never late."""
-        due = self._due[0][0] if self._due else None
+        due = first_of(self._due)
         return min((at for at in (due, self._next_expiry) if at), default=None)
 
     def uncounted(self, limit: int) -> Iterator[Incident]:

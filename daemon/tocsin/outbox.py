@@ -81,8 +81,7 @@ class Outbox:
     async def _tell(self, backend: str, route: Route, stopping: asyncio.Event) -> None:
         under_way: set[asyncio.Task[None]] = set()
         while not stopping.is_set():
-            free = route.concurrency - len(under_way)
-            for delivery in await self._claim(backend, free):
+            for delivery in await self._claim(backend, route.concurrency - len(under_way)):
                 under_way.add(asyncio.create_task(self._attempt(backend, route, delivery)))
             under_way = await self._settle_some(under_way, stopping)
         if under_way:

@@ -7,6 +7,7 @@ where files are; what they mean is the business of `rules` and `fleet`.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,8 +96,14 @@ class Rulebooks:
     async def watch(self, stopping: asyncio.Event) -> None:
         """Reload whenever a file changes, until `stopping`."""
         folders = {self._places.rules, self._places.fleet}
-        async for _ in awatch(*folders, stop_event=stopping, debounce=400, rust_timeout=1000, yield_on_timeout=False):
-            await self.reload()
+        while not stopping.is_set():
+            try:
+                async for _ in awatch(*folders, stop_event=stopping, debounce=400, rust_timeout=1000):
+                    await self.reload()
+            except (OSError, RuntimeError) as error:  # a folder is gone for a moment, as when a checkout is swapped
+                _log.warning("rules and fleet cannot be watched, trying again", problem=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), 5)
 
     async def _swap(self) -> None:
         async with self._one_at_a_time:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tocsin import folding
 from tocsin.model import Delivery, DeliveryAction
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tocsin.undo import Undo
+
+
+def first_of(heap: list[Any]) -> datetime | None:
+    """When the first item of a heap of (time, …) is due; asked from another thread, which may empty it meanwhile."""
+    try:
+        at: datetime = heap[0][0]
+    except IndexError:
+        return None
+    return at
 
 
 class Unsent:
@@ -44,8 +53,7 @@ class Unsent:
 
     def next_due(self, backend: str) -> datetime | None:
         """When a delivery of this backend may be due next; early, never late."""
-        turns = self._turns.get(backend)
-        return turns[0][0] if turns else None
+        return first_of(self._turns.get(backend, []))
 
     def due(self, backend: str, limit: int, now: datetime) -> Iterator[tuple[int, Delivery]]:
         """At most `limit` deliveries whose turn it is, oldest first, each with its incident's row.

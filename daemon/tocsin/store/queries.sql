@@ -141,7 +141,7 @@ delete from rejected where id in (select id from rejected where id < ? order by 
 delete from decisions where id in (select id from decisions where id < ? and id not in (select decision from firing)
   and id not in (select decision from incidents where slot = 0 or firing > 0) order by id limit ?);
 -- name: prune_texts
-delete from texts where id in (select id from texts where ended_at < ? order by id limit ?);
+delete from texts where id in (select id from texts where ended_at < ? order by ended_at limit ?);
 -- name: old_incidents
 select incidents.n, coalesce(tickets.number, '') from incidents left join tickets on tickets.incident = incidents.n
   where incidents.slot > 0 and incidents.closed_at < ? and incidents.firing = 0 order by incidents.closed_at limit ?;

@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
@@ -200,10 +201,11 @@ class Store:
         start = self._clock()
         try:
             self._transact(group)
-        except sqlite3.OperationalError as error:
-            self._fail(group, error)
         except Exception as error:  # noqa: BLE001 - not swallowed: told to the one whose function it is
-            self._one_by_one(group, error)
+            if isinstance(error, sqlite3.Error) and (len(group) == 1 or _nobody_can_write(error)):
+                self._fail(group, error)
+            else:
+                self._one_by_one(group, error)
         else:
             self.problem = ""
             self._observer.committed(sum(job.weight for job in group), self._clock() - start)
@@ -214,16 +216,19 @@ class Store:
         mark = self._memory.mark()
         tx = Transaction(self._connection, self.live, self._memory, self._backends)
         try:
+            if self._connection.in_transaction:  # an earlier one could not even be rolled back
+                self._connection.execute("rollback")
             self._connection.execute("begin immediate")
             for job in group:
                 job.done = job.fn(tx)
             tx.flush()
             self._connection.execute("commit")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
             self.live.take_back()
             self._memory.take_back(mark)
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
             raise
         self.live.settle()
 
@@ -256,6 +261,15 @@ class Store:
                 job.future.set_exception(job.error)
             else:
                 job.future.set_result(job.done)
+
+
+_FOR_ALL = ("FULL", "IOERR", "BUSY", "LOCKED", "READONLY", "CANTOPEN", "CORRUPT", "NOTADB", "NOMEM", "PROTOCOL")
+
+
+def _nobody_can_write(error: Exception) -> bool:
+    """Whether it is the file or the disk, and no fault of one function of the group."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name.removeprefix("SQLITE_").startswith(_FOR_ALL)
 
 
 def connect(path: Path, *, read_only: bool = False) -> Any:

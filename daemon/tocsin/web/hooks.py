@@ -37,10 +37,13 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("hooks")
 _encode = msgspec.json.Encoder().encode
 
+_Work = partial[list[intake.Fate]]
+
 RETRY_AFTER = "5"
 """Seconds a sender is asked to wait when the queue is full or the store is down."""
 
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_FROM_ELSEWHERE = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Origin")
+"""Headers of a proxy that speaks for somebody else, or of a browser that a page made ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +143,37 @@ class Hook:
         )
         work = partial(intake.take, payload=payload, alerts=alerts, intake=taking, now=now)
         try:
-            fates = await door.store.run(work, len(alerts) or 1)
+            fates = await self._fates(work, payload, alerts, now)
         except StoreError as error:
             return _busy(str(error))
         self._tell(fates)
         return web.Response(body=_encode({"alerts": fates}), status=source.kind.status, content_type="application/json")
+
+    async def _fates(
+        self, work: _Work, payload: Payload, alerts: Sequence[Alert | Unreadable], now: datetime
+    ) -> list[intake.Fate]:
+        """What became of each alert. A fault of our own with one of them loses neither it nor the others."""
+        fates = await self._tried(work, len(alerts))
+        if not isinstance(fates, Exception):
+            return fates
+        _log.error("alerts could not be taken in, trying them one by one", source=payload.source, exc_info=fates)
+        return [await self._fate(partial(work, alerts=[alert]), payload, now) for alert in alerts]
+
+    async def _fate(self, work: _Work, payload: Payload, now: datetime) -> intake.Fate:
+        fates = await self._tried(work, 1)
+        if not isinstance(fates, Exception):
+            return fates[0]
+        reason = f"a fault in tocsin: {type(fates).__name__}: {fates}"
+        await self._door.store.run(lambda tx: keep.reject(tx, payload, reason, now))
+        return intake.Fate(outcome="rejected", reason=reason)
+
+    async def _tried(self, work: _Work, weight: int) -> list[intake.Fate] | Exception:
+        try:
+            return await self._door.store.run(work, weight or 1)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - broad: what we did wrong, the sender must not pay for
+            return error
 
     def _tell(self, fates: Sequence[intake.Fate]) -> None:
         metrics, source = self._door.metrics, self._source.name
@@ -170,9 +199,9 @@ class Hook:
 
 
 def is_local(request: web.Request) -> bool:
-    """Whether the caller is on this machine, and not a proxy on it that speaks for somebody else."""
+    """Whether the caller is on this machine, and no proxy or browser on it that asks for somebody else."""
     headers = request.headers
-    return _is_loopback(request.remote or "") and not any(header in headers for header in _FORWARDED)
+    return _is_loopback(request.remote or "") and not any(header in headers for header in _FROM_ELSEWHERE)
 
 
 @lru_cache(maxsize=1024)

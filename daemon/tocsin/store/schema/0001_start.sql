@@ -5,6 +5,7 @@ create table bodies (id integer primary key, at integer not null, source text no
 -- What alerts say, once for as long as they go on saying it: the normalised alert as JSON, without its end.
 -- `ended_at`: when it began to say something else, or nothing; no alert after that points here.
 create table texts (id integer primary key, source text not null, fingerprint text not null, ended_at integer, alert text not null);
+create index texts_ended on texts (ended_at) where ended_at is not null;
 -- Every alert received: what it said, what was decided, what became of it. `body` is 0 for a repeat: its text says it all.
 create table alerts (id integer primary key, at integer not null, body integer not null, text integer not null, decision integer not null, incident integer not null, outcome text not null, ends_at integer);
 -- Alerts and entries that could not be read, raw, for reading again after a correction.
