@@ -115,6 +115,11 @@ def test_a_filter_holds_more_literals_than_one_of_re2_can() -> None:
     assert found.possible("nothing of them") == []
 
 
+def test_a_pattern_too_large_for_a_filter_is_always_possible() -> None:
+    huge = "|".join(words(3_000, 60))
+    assert Filter(["before", huge, "after"]).possible("after") == [1, 2]
+
+
 def test_ten_thousand_patterns_find_theirs() -> None:
     found = Filter([rf"^Job q{number} on .*: (?P<value>[0-9.]+)" for number in range(10_000)])
     assert 4_711 in found.possible("Job q4711 on host7: 3.5")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from textwrap import dedent
 
@@ -68,6 +69,10 @@ KEYS = [
     (
         "match: {summary: {regex: 'a(?=b)'}}\naction: record",
         ["3:30: not a regular expression of RE2: invalid perl operator: (?="],
+    ),
+    (
+        f"match: {{summary: {{regex: '{'x' * 2001}'}}}}\naction: record",
+        ["3:30: a regular expression of more than 2000 characters: shorten it"],
     ),
     ("match: {summary: {}}\naction: record", ["3:22: no operator: name one, such as regex"]),
     ("match: {summary: []}\naction: record", ["3:22: an empty list where at least one is wanted"]),
@@ -434,6 +439,25 @@ def test_a_folder_is_read_with_its_tables(tmp_path: Path) -> None:
     read = rules.load(tmp_path)
     assert sorted(read.files) == ["10-a.yaml", "20-b.yml", "tables/t.csv"]
     assert (read.rules[0].file, read.rules[0].line) == (str(tmp_path / "10-a.yaml"), 2)
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(*, collecting: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        rules.build({"a.yaml": FALLBACK})
+        with pytest.raises(RulesError):
+            rules.build({"a.yaml": "-"})
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").mkdir()
+    with pytest.raises(RuleError, match=r"a\.yaml: the file cannot be read: Is a directory"):
+        rules.load(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

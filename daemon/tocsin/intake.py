@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
-from tocsin.live import Firing, Met, Surroundings, said, what
+from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.rules import engine
 from tocsin.store import keep, rows
@@ -123,12 +123,14 @@ class _Road:
         if alert.status == Status.RESOLVED:
             return self._resolve(alert, firing)
         hashed = said(alert)
-        if firing and firing.said == hashed and firing.era == self._rulebook.era and self._live.settled(firing):
-            return self._repeat(alert, firing)
+        if firing and firing.said == hashed and firing.era == self._rulebook.era:
+            entry = self._live.by_row.get(firing.n)
+            if self._live.settled(firing, entry):
+                return self._repeat(alert, firing, entry)
         return self._decide(alert, firing, hashed)
 
-    def _repeat(self, alert: Alert, firing: Firing) -> Fate:
-        entry = self._live.repeat(firing, alert.ends_at, self._now)
+    def _repeat(self, alert: Alert, firing: Firing, entry: Entry | None) -> Fate:
+        self._live.repeat(firing, entry, alert.ends_at, self._now)
         self._append_from(0, alert, (firing.text, firing.decision, firing.n, firing.outcome))
         if entry is None:
             return Fate(outcome=firing.outcome, fingerprint=alert.fingerprint)

@@ -98,7 +98,8 @@ def said(alert: Alert) -> int:
             alert.description,
             alert.url,
             alert.starts_at,
-            tuple(alert.labels.items()),
+            tuple(alert.labels),
+            tuple(alert.labels.values()),
         )
     )
 
@@ -151,26 +152,21 @@ class Live:
         """This fingerprint fires no more."""
         self._undo.put(self.firing.setdefault(firing.source, {}), firing.fingerprint, None)
 
-    def settled(self, firing: Firing) -> bool:
-        """Whether the same again changes nothing: no ticket wanted, or its incident is held or open."""
-        if not firing.n:
-            return True
-        entry = self.by_row.get(firing.n)
-        return entry is not None and entry.incident.state != State.CLOSED
+    def settled(self, firing: Firing, entry: Entry | None) -> bool:
+        """Whether the same again changes nothing: no ticket wanted, or its incident (`entry`) is held or open."""
+        return entry.incident.state is not State.CLOSED if entry else not firing.n
 
     def forgettable(self, before: datetime, limit: int) -> list[Firing]:
         """At most `limit` fingerprints that fire since before then, and have no incident: nobody will miss them."""
         found = (one for fires in self.firing.values() for one in fires.values() if not one.n and one.seen_at < before)
         return list(islice(found, limit))
 
-    def repeat(self, firing: Firing, expires_at: datetime | None, now: datetime) -> Entry | None:
-        """Count a repeat that changes nothing; returns its live incident, if it has one."""
+    def repeat(self, firing: Firing, entry: Entry | None, expires_at: datetime | None, now: datetime) -> None:
+        """Count a repeat that changes nothing, into its live incident if it has one."""
         if expires_at != firing.expires_at:
             firing.expires_at = self._expiry(expires_at)  # true even if this transaction fails: its source said so
-        entry = self.by_row.get(firing.n) if firing.n else None
         if entry:
             self._count(entry, now)
-        return entry
 
     def expired(self, now: datetime, limit: int = 1000) -> Iterator[Firing]:
         """The fingerprints whose source stopped saying that they fire; the caller resolves each at once."""

@@ -5,6 +5,8 @@ Knows files and their names; how they are put together is `assembly`.
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tocsin.errors import RuleError
@@ -12,7 +14,7 @@ from tocsin.rules.assembly import Assembly
 from tocsin.rules.problems import RulesError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tocsin.rules.rule import RuleSet
@@ -58,10 +60,23 @@ def build(files: Mapping[str, str], *, known_backends: frozenset[str] = frozense
         RulesError: a text is wrong.
     """
     assembly = Assembly(files, f"{folder}/" if folder else "", known_backends)
-    for name in sorted(files):
-        if name.endswith(SUFFIXES):
-            assembly.add(name)
-    return assembly.rule_set()
+    with _uncollected():
+        for name in sorted(files):
+            if name.endswith(SUFFIXES):
+                assembly.add(name)
+        return assembly.rule_set()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: nearly all that is made here stays, and looking for what does not takes half the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _listed(path: Path, errors: list[RuleError]) -> list[tuple[str, Path]]:
