@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tocsin.store import Transaction
+    from tocsin.store.sqlite import Observer
 
 T0 = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
@@ -97,10 +98,16 @@ def rulebook(text: str = RULES, era: int = 1) -> intake.Rulebook:
 
 
 @asynccontextmanager
-async def opened(folder: Path, backend: str = "desk", limit: int = 20_000) -> AsyncIterator[Store]:
+async def opened(
+    folder: Path, backend: str = "desk", limit: int = 20_000, observer: Observer | None = None
+) -> AsyncIterator[Store]:
     desk = Desk(PRIORITIES)
     store = Store(
-        folder, backends=Backends(default=backend, embedded={"desk": desk}), limit=limit, clock=time.perf_counter
+        folder,
+        backends=Backends(default=backend, embedded={"desk": desk}),
+        limit=limit,
+        observer=observer,
+        clock=time.perf_counter,
     )
     await store.open(T0)
     try:

@@ -16,7 +16,7 @@ from tocsin.store import keep
 from tocsin.store.mint import mint
 from tocsin.store.queries import QUERIES, TABLES
 from tocsin.store.rows import micros, moment
-from tocsin.store.sqlite import connect
+from tocsin.store.sqlite import Observer, connect
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,17 +37,27 @@ async def test_what_was_answered_is_there_for_another_reader_at_once(tmp_path: P
         other.close()
 
 
+class Counting(Observer):
+    """Hears the weight of every commit."""
+
+    def __init__(self) -> None:
+        self.commits: list[int] = []
+
+    def committed(self, weight: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.commits.append(weight)
+
+
 async def test_everything_that_waits_is_committed_at_once(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        commits: list[int] = []
-        store._observer.committed = lambda weight, _seconds: commits.append(weight)  # type: ignore[method-assign]
+    heard = Counting()
+    async with opened(tmp_path, observer=heard) as store:
         gate = threading.Event()
         first = store.run(lambda _tx: gate.wait(10))
         others = [store.run(rejecting(str(number))) for number in range(50)]  # type: ignore[arg-type]
         gate.set()
         await asyncio.gather(first, *others)
-        assert sum(commits) == 51
-        assert len(commits) <= 2
+        assert sum(heard.commits) == 51
+        assert len(heard.commits) <= 2
 
 
 async def test_a_function_that_raises_takes_only_its_own_work_back(tmp_path: Path) -> None:
