@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import pytest
+
+# CI tells whether a change is good, the same for every run of it; at home each run looks somewhere else.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("home", deadline=None)
+settings.load_profile("ci" if os.environ.get("REAL_PROGRAMS") else "home")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
