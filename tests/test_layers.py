@@ -35,6 +35,7 @@ FLOORS = {
     "store": 4,
     "rules": 4,
     "desk": 5,
+    "workbench": 5,
     "backends": 6,
     "intake": 7,
     "outbox": 7,
@@ -68,6 +69,7 @@ PURE = (
     "live",
     "fleet.names",
     "rules.engine",
+    "workbench.world",
     "sources",
 )
 FORBIDDEN_TO_PURE = {"asyncio", "time", "logging", "structlog", "os", "socket", "aiohttp"}

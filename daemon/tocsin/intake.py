@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tocsin import lifecycle
 from tocsin.live import Entry, Firing, Met, Surroundings, said, what
@@ -144,7 +143,7 @@ class _Road:
         row = keep.keep_decision(self._tx, decision, book.rule_set, alert.source, self._now)
         kept = _Kept(hashed, text, row)
         if decision.action == Action.TICKET:
-            decision = _with_backend(decision, self._intake.backend)
+            decision = engine.with_backend(decision, self._intake.backend)
             return self._fire(alert, decision, firing, kept)
         return self._no_ticket(alert, decision, firing, kept)
 
@@ -246,12 +245,6 @@ def seen(
         return False
     apply(tx, change, Cause(row=entry.decision), new=False, now=now)
     return True
-
-
-def _with_backend(decision: Decision, backend: str) -> Decision:
-    if not backend or decision.policy is None or decision.policy.backend:
-        return decision
-    return replace(decision, policy=replace(decision.policy, backend=backend))
 
 
 def _outcome(met: Met) -> str:

@@ -272,8 +272,11 @@ class Live:
 
     def next_due(self) -> datetime | None:
         """When something may fall due next; early, never late."""
-        due = first_of(self._due)
-        return min((at for at in (due, self._next_expiry) if at), default=None)
+        return min((at for at in (self.next_tick(), self._next_expiry) if at), default=None)
+
+    def next_tick(self) -> datetime | None:
+        """When an incident may fall due next; early, never late."""
+        return first_of(self._due)
 
     def uncounted(self, limit: int) -> Iterator[Incident]:
         """At most `limit` live incidents with repeats not written yet; the caller writes them."""

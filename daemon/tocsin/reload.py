@@ -18,8 +18,8 @@ from tocsin import fleet as fleets
 from tocsin import rules
 from tocsin.errors import RuleError, StoreError
 from tocsin.intake import Rulebook
-from tocsin.rules import workbench
 from tocsin.store import keep
+from tocsin.workbench import testing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def check(places: Places) -> tuple[rules.RuleSet, Fleet]:
     # In this order: what reading rules leaves behind is room that a large fleet then takes.
     rule_set = rules.load(places.rules, known_backends=places.backends)
     fleet = fleets.load(places.fleet)
-    workbench.check(rule_set, fleet)
+    testing.check(rule_set, fleet)
     return rule_set, fleet
 
 

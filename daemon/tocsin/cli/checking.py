@@ -17,8 +17,8 @@ from tocsin import backends, fleet, rules
 from tocsin.cli import asking, show, sourcing
 from tocsin.cli.given import FILES, SERVICE, Given, Json, SettingsFile, given
 from tocsin.errors import RuleError, SettingsError
-from tocsin.rules import workbench
 from tocsin.settings import exposed
+from tocsin.workbench import testing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,7 +144,7 @@ def _check_rules(given: Given, findings: Findings) -> None:
 
 
 def _tested(rule_set: rules.RuleSet, elements: fleet.Fleet) -> bool:
-    workbench.check(rule_set, elements)
+    testing.check(rule_set, elements)
     return True
 
 

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from tocsin.errors import RuleError
-from tocsin.lifecycle import TicketSeen
-from tocsin.live import Firing, Live, Surroundings, said, what
-from tocsin.model import Action, Alert, Change, Decision, DeliveryAction, Incident, Note, State, Status, Texts
-from tocsin.rules import engine
+from tocsin.model import Alert, Change, Decision, DeliveryAction, Incident, Note, Texts
 from tocsin.rules.problems import RulesError
+from tocsin.workbench.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,96 +43,46 @@ class Failure(Struct, frozen=True, kw_only=True):
         return f'test "{self.test}" at {minutes}: {self.what}: expected {self.expected}, came {self.came}'
 
 
-class _World:
-    """Alerts in, incidents and tickets out, on a clock that is set."""
+class _Told:
+    """What has come of the alerts so far."""
 
     def __init__(self, rule_set: RuleSet, fleet: Fleet) -> None:
-        self._rule_set = rule_set
-        self._fleet = fleet
-        self._live = Live()
-        self._closed: dict[str, Incident] = {}
-        self._rows = 0
-        self._around = Surroundings(closed=self._closed.get, mint=self._mint, declarant="Supervision")
-        self.decision: Decision | None = None
+        self.world = World(rule_set, fleet, self._hear)
         self.incident: Incident | None = None
-        self.ticket: Decision | None = None
-        """The decision whose texts the latest ticket has."""
         self.tickets = 0
         self.notes: list[Note] = []
+        self._texts: dict[int, Decision] = {}
+
+    @property
+    def ticket(self) -> Decision | None:
+        """The decision whose texts the ticket of the latest incident has."""
+        return self._texts.get(self.incident.n) if self.incident else None
+
+    @property
+    def decision(self) -> Decision | None:
+        return self.world.decision
 
     def take(self, alert: Alert, now: datetime) -> None:
-        firing = self._live.find(alert.source, alert.fingerprint)
-        if alert.status == Status.RESOLVED:
-            self._resolve(alert, firing, now)
-            return
-        self.decision = decision = engine.decide(alert, self._rule_set, self._fleet, now)
-        if decision.action != Action.TICKET:
-            if firing:
-                self._hear(self._live.resolve(firing, what(alert), now))
-            self._keep(alert, 0, now)
-            return
-        self.ticket = decision
-        met = self._live.meet(alert, firing, decision, 0, self._around, now)
-        self._hear(met.left)
-        self._hear(met.change)
-        self.incident = met.incident
-        self._keep(alert, met.incident.n, now)
+        self.incident = self.world.take(alert, now) or self.incident
 
     def touch(self, touch: Touch, now: datetime) -> None:
         if self.incident:
-            self._hear(self._live.see(self.incident.n, TicketSeen(actor=touch.actor, status=touch.status), now))
+            self.world.touch(self.incident.n, touch.actor, touch.status, now)
 
-    def pass_time(self, now: datetime) -> None:
-        """All that falls due up to `now`, each at its own moment."""
-        due = self._live.next_due()
-        while due is not None and due <= now:
-            for change, _ in self._live.ticked(due):
-                self._hear(change)
-            due = self._live.next_due()
-
-    def _resolve(self, alert: Alert, firing: Firing | None, now: datetime) -> None:
-        if firing:
-            self._hear(self._live.resolve(firing, what(alert), now))
-            self._live.forget(firing)
-
-    def _keep(self, alert: Alert, n: int, now: datetime) -> None:
-        self._live.keep(
-            Firing(
-                source=alert.source,
-                fingerprint=alert.fingerprint,
-                said=said(alert),
-                era=1,
-                row=0,
-                text=0,
-                decision=0,
-                n=n,
-                outcome="",
-                seen_at=now,
-            )
-        )
-
-    def _hear(self, change: Change | None) -> None:
-        if change is None:
-            return
+    def _hear(self, change: Change, decision: Decision, _now: datetime) -> None:
         self.incident = change.incident
+        self._texts[change.incident.n] = decision
         self.notes.extend(change.notes)
         self.tickets += sum(action == DeliveryAction.OPEN for action in change.deliveries)
-        if change.incident.state == State.CLOSED:
-            self._closed[change.incident.dedup_key] = change.incident
-        self._live.settle()
-
-    def _mint(self) -> tuple[str, int]:
-        self._rows += 1
-        return f"{self._rows:04}", self._rows
 
 
 def run(test: RuleTest, rule_set: RuleSet, fleet: Fleet) -> list[Failure]:
     """Run one test; returns the expectations that were not met, none for a test that passes."""
-    world = _World(rule_set, fleet)
+    world = _Told(rule_set, fleet)
     failures: list[Failure] = []
     for at, _, event in _score(test):
         now = START + at
-        world.pass_time(now)
+        world.world.pass_time(now)
         if isinstance(event, Alert):
             world.take(event, now)
         elif event in test.people:
@@ -153,14 +101,14 @@ def _score(test: RuleTest) -> list[tuple[timedelta, int, Alert | Touch | Expecta
     return sorted(events, key=lambda event: event[:2])
 
 
-def _unmet(test: RuleTest, expected: Expectation, world: _World) -> Iterator[Failure]:
+def _unmet(test: RuleTest, expected: Expectation, world: _Told) -> Iterator[Failure]:
     for name, wanted, came in _compared(expected, world):
         yield Failure(
             test=test.name, file=test.file, line=test.line, at=expected.at, what=name, expected=wanted, came=came
         )
 
 
-def _compared(expected: Expectation, world: _World) -> Iterator[tuple[str, str, str]]:
+def _compared(expected: Expectation, world: _Told) -> Iterator[tuple[str, str, str]]:
     """What differs: name of the expectation, what was wanted, what came."""
     decision, incident = world.decision, world.incident
     facts: dict[str, object] = {
@@ -182,7 +130,7 @@ def _compared(expected: Expectation, world: _World) -> Iterator[tuple[str, str, 
             yield "because", repr(expected.because), " · ".join(reasons) or "no reason"
 
 
-def _texts_compared(expected: Expectation, world: _World) -> Iterator[tuple[str, str, str]]:
+def _texts_compared(expected: Expectation, world: _Told) -> Iterator[tuple[str, str, str]]:
     name: Texts = world.ticket.name if world.ticket else {}
     for language, wanted in _languages(expected.name):
         if name.get(language, "") != wanted:
@@ -211,7 +159,7 @@ def _or_nothing(came: object, decision: Decision | None) -> str:
     return f"nothing ({decision.reason})" if decision and decision.reason else "nothing"
 
 
-def _reasons(world: _World) -> list[str]:
+def _reasons(world: _Told) -> list[str]:
     reasons = [note.text["en"] for note in world.notes]
     return [*reasons, world.decision.reason] if world.decision and world.decision.reason else reasons
 
