@@ -181,3 +181,75 @@ select hash, files from rule_sets order by live_from desc, id desc limit 1;
 update rule_sets set live_from = ? where id = ?;
 -- name: closed_keys
 select dedup_key from incidents where slot > 0 limit ?;
+
+-- History: what came in, in order, for deciding it again. Row numbers grow with time here, too.
+-- name: last_note
+select coalesce(max(id), 0) from notes;
+-- name: note_from
+select id, at from notes where id >= ? order by id limit 1;
+-- name: arrivals
+select id, at, text, decision, incident, outcome, ends_at from alerts where id >= ? and id <= ? order by id limit ?;
+-- name: touches
+select notes.id, notes.at, notes.actor, notes.kind, notes.incident, incidents.opened_at from notes
+  join incidents on incidents.n = notes.incident
+  where notes.id >= ? and notes.id <= ? and notes.kind in ('touched', 'ended') order by notes.id;
+-- name: first_text_of
+select text from alerts where id >= ? and incident = ? order by id limit 1;
+
+-- Telling why. Newest first and by row number; `alerts` has no other index, so each of these is given a range of rows.
+-- name: list_alerts
+select alerts.id, alerts.at, alerts.outcome, alerts.body, texts.alert, coalesce(decisions.rule, ''),
+  coalesce(incidents.id, ''), coalesce(tickets.number, '') from alerts
+  left join texts on texts.id = alerts.text left join decisions on decisions.id = alerts.decision
+  left join incidents on incidents.n = alerts.incident left join tickets on tickets.incident = alerts.incident
+  where alerts.id >= ? and alerts.id < ? and (? = '' or alerts.outcome = ?) and (? = '' or texts.source = ?)
+  and (? = '' or instr(lower(json_extract(texts.alert, '$.resource')), lower(?)) > 0)
+  order by alerts.id desc limit ?;
+-- name: list_rejected
+select id, at, source, content_type, reason from rejected where id < ? and (? = '' or source = ?)
+  order by id desc limit ?;
+-- name: told_alert
+select id, at, body, text, decision, incident, outcome, ends_at from alerts where id = ?;
+-- name: oldest_alert
+select id, at from alerts order by id limit 1;
+-- name: deciding_alert
+select id, at, body, text, decision, incident, outcome, ends_at from alerts
+  where id >= ? and id <= ? and decision = ? and outcome <> 'resolved' order by id limit 1;
+-- name: latest_alert_saying
+select id, at, body, text, decision, incident, outcome, ends_at from alerts
+  where id >= ? and id <= ? and text = ? order by id desc limit 1;
+-- name: repeats_of
+select count(*), max(at) from alerts where id >= ? and id <= ? and decision = ? and body = 0;
+-- name: first_changes_of
+select alerts.id, alerts.at, alerts.outcome, texts.alert from alerts left join texts on texts.id = alerts.text
+  where alerts.id >= ? and alerts.id <= ? and alerts.incident = ? and alerts.body > 0 order by alerts.id limit ?;
+-- name: last_changes_of
+select alerts.id, alerts.at, alerts.outcome, texts.alert from alerts left join texts on texts.id = alerts.text
+  where alerts.id >= ? and alerts.id <= ? and alerts.incident = ? and alerts.body > 0 order by alerts.id desc limit ?;
+-- name: text_ended
+select ended_at from texts where id = ?;
+-- name: firing_text
+select texts.id, firing.seen_at from firing join texts on texts.id = firing.text where texts.fingerprint = ?
+  order by firing.seen_at desc limit 1;
+-- name: latest_text
+select id, ended_at from texts where fingerprint = ? order by id desc limit 1;
+-- name: told_decision
+select decisions.id, decisions.at, decisions.rule, decisions.action, decisions.element, decisions.impact,
+  decisions.dedup_key, decisions.trace, traces.trace, decisions.details, decisions.rule_set from decisions
+  left join traces on traces.id = decisions.trace where decisions.id = ?;
+-- name: told_rule_set
+select hash, live_from, files from rule_sets where id = ?;
+-- name: told_policy
+select policy from policies where id = ?;
+-- name: notes_of
+select at, actor, kind, text from notes where incident = ? order by id;
+-- name: deliveries_of
+select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliveries.state, deliveries.attempts,
+  deliveries.reason, deliveries.due_at, deliveries.made_at, deliveries.settled_at,
+  coalesce(tickets.number, '') from deliveries
+  join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
+  where deliveries.incident = ? order by deliveries.id;
+-- name: newest_ticket_by_number
+select incident, backend, number, url, status from tickets where number = ? order by incident desc limit 1;
+-- name: told_rejected
+select id, at, source, content_type, reason, packed, body from rejected where id = ?;

@@ -1,0 +1,186 @@
+"""What came in, in order of time: alerts and what people did to tickets, for deciding all of it again.
+
+Reads through a connection of its own that cannot write, a batch at a time, so that a running service is never held up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+from collections import OrderedDict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.errors import StoreError
+from tocsin.model import Alert, Status, TicketStatus
+from tocsin.store.queries import QUERIES
+from tocsin.store.rows import micros, moment, moment_or_none
+from tocsin.store.sqlite import DatabaseError, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BATCH = 5000
+TEXTS = 20_000
+"""So many texts are kept at hand: what fires at one time says the same again and again."""
+
+_alert = msgspec.json.Decoder(Alert)
+
+
+class Arrival(Struct, frozen=True, kw_only=True, gc=False):
+    """One alert as it came in."""
+
+    row: int
+    """Its number; they grow with time."""
+    at: datetime
+    text: int
+    """The row of what it says; the same for repeats."""
+    alert: Alert
+    """With the end that this very message had."""
+    incident: int = 0
+    """Row of the incident it went to; 0 for none."""
+    decision: int = 0
+    outcome: str = ""
+
+
+class Touched(Struct, frozen=True, kw_only=True, gc=False):
+    """A person changed a ticket, for the first time, or ended it."""
+
+    at: datetime
+    source: str
+    fingerprint: str
+    """Of the first alert of the ticket's incident: a ticket is found again by it, whatever rules make of the alert."""
+    actor: str
+    status: TicketStatus | None = None
+    """`closed` when the person ended it."""
+
+
+Event = Arrival | Touched
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """A part of the history, by row numbers, so that whoever reads it twice reads the same."""
+
+    since: datetime
+    until: datetime
+    first: int
+    last: int
+    """Rows of alerts, both included; none when `last` is smaller than `first`."""
+    notes: tuple[int, int]
+    """Rows of notes, both included."""
+
+    @property
+    def rows(self) -> int:
+        """How many alerts there are at most."""
+        return max(0, self.last - self.first + 1)
+
+
+class History:
+    """A reader of what came in."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._texts: OrderedDict[int, Alert] = OrderedDict()
+
+    def span(self, since: datetime, until: datetime) -> Span:
+        """What came in from `since` up to but not including `until`. Raises StoreError when it cannot be read."""
+        first, after = (self._first_from("last_alert", "alert_from", micros(at)) for at in (since, until))
+        from_note, after_note = (self._first_from("last_note", "note_from", micros(at)) for at in (since, until))
+        return Span(since=since, until=until, first=first, last=after - 1, notes=(from_note, after_note - 1))
+
+    def events(self, span: Span) -> Iterator[Event]:
+        """Everything of a span in order of time, people after the alerts of the same moment. Raises StoreError."""
+        return heapq.merge(self.arrivals(span), self.touches(span), key=_at)
+
+    def arrivals(self, span: Span) -> Iterator[Arrival]:
+        """The alerts of a span in order; one whose text is no longer kept is left out. Raises StoreError."""
+        first = span.first
+        while rows := self._rows("arrivals", (first, span.last, BATCH)):
+            for row, at, text, decision, incident, outcome, ends_at in rows:
+                said = self._text(text)
+                if said is not None:
+                    ends = moment_or_none(ends_at)
+                    alert = replace(said, ends_at=ends) if ends != said.ends_at and said.status is _FIRING else said
+                    yield Arrival(
+                        row=row,
+                        at=moment(at),
+                        text=text,
+                        alert=alert,
+                        incident=incident,
+                        decision=decision,
+                        outcome=outcome,
+                    )
+            first = rows[-1][0] + 1
+
+    def touches(self, span: Span) -> Iterator[Touched]:
+        """What people did to tickets in a span, in order. Raises StoreError."""
+        for _, at, actor, kind, incident, opened_at in self._rows("touches", span.notes):
+            first = self._first_from("last_alert", "alert_from", opened_at)
+            found = self._rows("first_text_of", (first, incident))
+            said = self._text(found[0][0]) if found else None
+            if said is not None:
+                ended = TicketStatus.CLOSED if kind == "ended" else None
+                yield Touched(
+                    at=moment(at), source=said.source, fingerprint=said.fingerprint, actor=actor, status=ended
+                )
+
+    def _text(self, row: int) -> Alert | None:
+        """What an alert says, decoded once for as long as it is said again and again."""
+        kept = self._texts.get(row)
+        if kept is not None:
+            self._texts.move_to_end(row)
+            return kept
+        found = self._rows("text", (row,))
+        if not found:
+            return None
+        if len(self._texts) >= TEXTS:
+            self._texts.popitem(last=False)
+        alert = self._texts[row] = _alert.decode(found[0][0])
+        return alert
+
+    def _first_from(self, last: str, first_from: str, at: int) -> int:
+        """The number of the first row that is not older than `at`; one more than the last when all are older."""
+        low, high = 1, self._rows(last, ())[0][0] + 1
+        while low < high:
+            middle = (low + high) // 2
+            number, then = self._rows(first_from, (middle,))[0]
+            if then < at:
+                low = number + 1
+            else:
+                high = middle
+        return low
+
+    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            found: list[tuple[Any, ...]] = self._connection.execute(QUERIES[name], parameters).fetchall()
+        except DatabaseError as error:
+            raise StoreError(f"the database cannot be read: {error}") from error
+        return found
+
+
+_FIRING = Status.FIRING
+
+
+def _at(event: Event) -> datetime:
+    return event.at
+
+
+@contextlib.contextmanager
+def history(folder: Path) -> Iterator[History]:
+    """A reader of the history in this folder's database. Raises StoreError when there is none yet."""
+    path = folder / "tocsin.db"
+    if not path.exists():
+        raise StoreError(f"{path}: there is no database yet; start the service once with `tocsin serve`")
+    try:
+        connection = connect(path, read_only=True)
+    except DatabaseError as error:
+        raise StoreError(f"{path}: {error}") from error
+    try:
+        yield History(connection)
+    finally:
+        connection.close()
