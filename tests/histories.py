@@ -99,11 +99,12 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
     texts, alerts, said = [], [], {}
     for row, (at, one) in enumerate(events(count, seed), 1):
         plain = msgspec.structs.replace(one, ends_at=None) if one.status == Status.FIRING else one
-        kept = said.get(one.fingerprint)
+        kept, body = said.get(one.fingerprint), 0
         if kept is None or kept[1] != plain:
             texts.append((len(texts) + 1, one.source, one.fingerprint, None, encode(plain).decode()))
-            kept = said[one.fingerprint] = (len(texts), plain)
-        alerts.append((row, micros(at), 0, kept[0], 0, 0, "recorded", micros_or_none(one.ends_at)))
+            kept, body = (len(texts), plain), 1
+            said[one.fingerprint] = kept
+        alerts.append((row, micros(at), body, kept[0], 0, 0, "recorded", micros_or_none(one.ends_at)))
     connection.execute("begin")
     connection.executemany("insert into texts values (?, ?, ?, ?, ?)", texts)
     connection.executemany("insert into alerts values (?, ?, ?, ?, ?, ?, ?, ?)", alerts)

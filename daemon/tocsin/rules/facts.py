@@ -114,4 +114,5 @@ def _label(name: str) -> Callable[[Facts], str]:
 
 def _starts_at(facts: Facts) -> str:
     """When it began, in UTC; an alert that does not say began now."""
-    return f"{(facts.alert.starts_at or facts.now).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = (facts.alert.starts_at or facts.now).astimezone(UTC)
+    return f"{at.isoformat(' ', 'seconds')[:-6]} UTC"  # a tenth of what strftime costs

@@ -6,8 +6,8 @@ Reads through a connection of its own that cannot write, a batch at a time, so t
 from __future__ import annotations
 
 import contextlib
-import heapq
-from collections import OrderedDict
+import zlib
+from collections import OrderedDict, deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ TEXTS = 20_000
 """So many texts are kept at hand: what fires at one time says the same again and again."""
 
 _alert = msgspec.json.Decoder(Alert)
+_files = msgspec.json.Decoder(dict[str, str])
 
 
 class Arrival(Struct, frozen=True, kw_only=True, gc=False):
@@ -55,7 +56,6 @@ class Touched(Struct, frozen=True, kw_only=True, gc=False):
     source: str
     fingerprint: str
     """Of the first alert of the ticket's incident: a ticket is found again by it, whatever rules make of the alert."""
-    actor: str
     status: TicketStatus | None = None
     """`closed` when the person ended it."""
 
@@ -93,16 +93,26 @@ class History:
         from_note, after_note = (self._first_from("last_note", "note_from", micros(at)) for at in (since, until))
         return Span(since=since, until=until, first=first, last=after - 1, notes=(from_note, after_note - 1))
 
+    def live_rules(self) -> dict[str, str] | None:
+        """The files of the rule set that went live last; None when there never was one. Raises StoreError."""
+        found = self._rows("latest_rule_set", ())
+        return _files.decode(zlib.decompress(found[0][1])) if found else None
+
     def events(self, span: Span) -> Iterator[Event]:
         """Everything of a span in order of time, people after the alerts of the same moment. Raises StoreError."""
-        return heapq.merge(self.arrivals(span), self.touches(span), key=_at)
+        touches = deque(self.touches(span))
+        for arrival in self.arrivals(span):
+            while touches and touches[0].at < arrival.at:
+                yield touches.popleft()
+            yield arrival
+        yield from touches
 
     def arrivals(self, span: Span) -> Iterator[Arrival]:
         """The alerts of a span in order; one whose text is no longer kept is left out. Raises StoreError."""
         first = span.first
         while rows := self._rows("arrivals", (first, span.last, BATCH)):
-            for row, at, text, decision, incident, outcome, ends_at in rows:
-                said = self._text(text)
+            for row, at, text, decision, incident, outcome, ends_at, new in rows:
+                said = self._known(text, new)
                 if said is not None:
                     ends = moment_or_none(ends_at)
                     alert = replace(said, ends_at=ends) if ends != said.ends_at and said.status is _FIRING else said
@@ -119,29 +129,30 @@ class History:
 
     def touches(self, span: Span) -> Iterator[Touched]:
         """What people did to tickets in a span, in order. Raises StoreError."""
-        for _, at, actor, kind, incident, opened_at in self._rows("touches", span.notes):
+        for _, at, kind, incident, opened_at in self._rows("touches", span.notes):
             first = self._first_from("last_alert", "alert_from", opened_at)
             found = self._rows("first_text_of", (first, incident))
-            said = self._text(found[0][0]) if found else None
+            said = self._known(found[0][0], None) if found else None
             if said is not None:
                 ended = TicketStatus.CLOSED if kind == "ended" else None
-                yield Touched(
-                    at=moment(at), source=said.source, fingerprint=said.fingerprint, actor=actor, status=ended
-                )
+                yield Touched(at=moment(at), source=said.source, fingerprint=said.fingerprint, status=ended)
 
-    def _text(self, row: int) -> Alert | None:
-        """What an alert says, decoded once for as long as it is said again and again."""
+    def _known(self, row: int, new: str | None) -> Alert | None:
+        """What an alert says, decoded once for as long as it is said again and again; `new` is the text if it came along."""
         kept = self._texts.get(row)
         if kept is not None:
             self._texts.move_to_end(row)
             return kept
-        found = self._rows("text", (row,))
-        if not found:
-            return None
+        if new is None:
+            return self._text(row)
         if len(self._texts) >= TEXTS:
             self._texts.popitem(last=False)
-        alert = self._texts[row] = _alert.decode(found[0][0])
+        alert = self._texts[row] = _alert.decode(new)
         return alert
+
+    def _text(self, row: int) -> Alert | None:
+        found = self._rows("text", (row,))
+        return self._known(row, found[0][0]) if found else None
 
     def _first_from(self, last: str, first_from: str, at: int) -> int:
         """The number of the first row that is not older than `at`; one more than the last when all are older."""
@@ -164,10 +175,6 @@ class History:
 
 
 _FIRING = Status.FIRING
-
-
-def _at(event: Event) -> datetime:
-    return event.at
 
 
 @contextlib.contextmanager

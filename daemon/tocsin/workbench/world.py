@@ -155,8 +155,11 @@ class World:
                 self._resolve(firing, self._words[source, fingerprint], now)
 
     def _next_due(self) -> datetime | None:
-        due = [at for at in (self.live.next_tick(), self._expiring[0][0] if self._expiring else None) if at]
-        return min(due, default=None)
+        tick = self.live.next_tick()
+        if not self._expiring:
+            return tick
+        expiry = self._expiring[0][0]
+        return expiry if tick is None or expiry < tick else tick
 
     def _tell(self, change: Change | None, now: datetime) -> None:
         if change is None:

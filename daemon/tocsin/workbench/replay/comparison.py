@@ -56,7 +56,9 @@ class Comparison:
     def result(self, since: datetime, until: datetime, hashes: tuple[str, str], alerts: int) -> Result:
         """Return what came out, once both sides have said everything."""
         self._match_left()
-        rules = sorted(self._rules.values(), key=lambda one: (-one.differences, -max(one.live, one.candidate), one.rule))
+        rules = sorted(
+            self._rules.values(), key=lambda one: (-one.differences, -max(one.live, one.candidate), one.rule)
+        )
         return Result(
             since=since,
             until=until,

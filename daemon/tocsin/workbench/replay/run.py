@@ -6,11 +6,12 @@ The processes only read, yield to everything else on the machine, and are ended 
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +90,8 @@ class Run:
         self._cancelled = False
         self._total = 0
         self._events = 0
+        self.heard: Callable[[], object] = lambda: None
+        """Called in the thread of `run` now and then, for whoever shows the progress."""
 
     @property
     def progress(self) -> float | None:
@@ -123,6 +126,7 @@ class Run:
                 behind = min((side for side in sides if not side.over), key=lambda side: side.events)
                 self._hear(behind, sides.index(behind), comparison)
                 self._events = min(side.events for side in sides)
+                self.heard()
         result = comparison.result(self._job.since, self._job.until, hashes, sides[LIVE].events)
         return msgspec.structs.replace(result, seconds=round(time.monotonic() - begun, 3))
 
@@ -157,9 +161,10 @@ class Run:
 
     def _hear(self, side: _Reader, number: int, comparison: Comparison) -> None:
         """Wait for one batch of a side."""
-        while not side.answers.poll(_PATIENCE):
-            if self._cancelled:
-                raise Cancelled("the replay was cancelled")
+        while not self._cancelled and not side.answers.poll(_PATIENCE):
+            pass
+        if self._cancelled:
+            raise Cancelled("the replay was cancelled")
         try:
             said = side.answers.recv_bytes()
         except EOFError:
@@ -187,6 +192,7 @@ def _play(part: _Part, told: Connection) -> None:
     """The process of one side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends us
     os.nice(10)
+    gc.set_threshold(100_000, 50, 50)  # nearly nothing here is circular
     try:
         side = Side(rules.build(part.files), fleets.load(part.fleet))
         for batch in side.play(_events(part), part.until):
@@ -199,7 +205,7 @@ def _play(part: _Part, told: Connection) -> None:
 
 def _events(part: _Part) -> Iterator[Event]:
     if part.span is None:
-        from tocsin.workbench import exporting
+        from tocsin.workbench import exporting  # noqa: PLC0415
 
         yield from exporting.read_history(part.history)
         return

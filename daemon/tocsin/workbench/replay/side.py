@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EVERY = 2000
 """So many events make one batch."""
 _FORGET_EVERY = timedelta(hours=1)
+_SOMEONE = "a person"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -134,7 +135,7 @@ class Side:
         n = (firing.n if firing else 0) or self._founded.get((event.source, event.fingerprint), 0)
         track = self._tracks.get(n)
         if track and track.declared_at:
-            self._world.touch(n, event.actor, event.status, event.at)
+            self._world.touch(n, _SOMEONE, event.status, event.at)
 
     def _tidy(self, now: datetime) -> None:
         while self._over and self._over[0][0] <= now:
