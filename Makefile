@@ -10,10 +10,10 @@ ROUNDS ?= 100
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types bench crash goldens rules lock clean
+.PHONY: help setup run demo test check lint types bench bench-replay crash goldens rules lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## a virtual environment in .venv with everything, from the hashed lock
 
@@ -46,6 +46,9 @@ check: lint types test ## lint, types and tests: what CI runs
 
 bench: setup ## measure beside Alertmanager (Debian: apt install prometheus-alertmanager); prints a table
 	@$(BIN)/python tests/bench $(ARGS)
+
+bench-replay: setup ## how long a replay of a million alerts takes, and how much memory
+	@$(BIN)/python tests/bench/past.py $(ARGS)
 
 crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
 	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) --timeout 3600
