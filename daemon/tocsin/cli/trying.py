@@ -6,6 +6,7 @@ Asks the same engine as the service and changes nothing; reads rules and fleet a
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_Rules = Annotated[
+    Path | None,
+    typer.Option("--rules", metavar="DIR", help="Other rules; rules.path unless given.", show_default=False),
+]
+
 _GENERIC = "generic"
 _ENOUGH = 20
 """Rules before the one that matched, as printed for people; JSON has all."""
@@ -45,6 +51,7 @@ def try_(  # noqa: PLR0913 - the options of a verb
     ] = "",
     content_type: sourcing.ContentType = "",
     at: sourcing.At = None,
+    rules_: _Rules = None,
     json: Json = False,
 ) -> None:
     """Say what the rules would do with an alert, and why.
@@ -52,7 +59,8 @@ def try_(  # noqa: PLR0913 - the options of a verb
     For each alert of a message: the ticket it would make, or why there is none, and every rule before the one that
     matched with the condition that failed. Nothing is kept, and nothing is declared.
     """
-    trial = _Trial(given(ctx, config), at or datetime.now(UTC))
+    of = given(ctx, config)
+    trial = _Trial(of, rules_ or of.settings.rules.path, at or datetime.now(UTC))
     entries = trial.entries(file, kind, source, content_type)
     if json:
         show.data([trial.as_data(entry) for entry in entries])
@@ -69,10 +77,10 @@ def try_(  # noqa: PLR0913 - the options of a verb
 class _Trial:
     """Rules and fleet as they are on disk, and alerts tried on them."""
 
-    def __init__(self, of: Given, now: datetime) -> None:
+    def __init__(self, of: Given, folder: Path, now: datetime) -> None:
         self._given = of
         self._now = now
-        self._rules = rules.load(of.settings.rules.path, known_backends=frozenset(of.settings.backends))
+        self._rules = rules.load(folder, known_backends=frozenset(of.settings.backends))
         self._fleet = fleet.load(of.settings.fleet.path)
         self._backend = ""
 
