@@ -125,7 +125,7 @@ def test_a_report_is_written(house: House) -> None:
         (("--since", "99999999d"), SETTINGS_WRONG, "is no time"),
         (("--rules", "nowhere"), OVER, "the rules' folder cannot be read"),
         (("--html", "nowhere/report.html"), OVER, "the report cannot be written"),
-        (("--history", "nowhere.jsonl"), OVER, "nowhere.jsonl"),
+        (("--history", "nowhere.jsonl"), OVER, "nowhere.jsonl: there is no such history"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

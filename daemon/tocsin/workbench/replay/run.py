@@ -136,6 +136,8 @@ class Run:
         return live.hash, candidate.hash
 
     def _span(self) -> Span | None:
+        if not self._job.history.exists():
+            raise StoreError(f"{self._job.history}: there is no such history")
         if self._job.history.is_file():
             return None
         with history(self._job.history) as past:
