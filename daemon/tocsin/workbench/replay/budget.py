@@ -84,4 +84,4 @@ def value(budget: Budget, result: Result) -> float:
         return float(number)
     if not live:
         return 0.0 if not number else float("inf") if number > 0 else float("-inf")
-    return 100 * number / live
+    return 100.0 * float(number) / float(live)
