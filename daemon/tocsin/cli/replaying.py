@@ -19,6 +19,7 @@ from tocsin.cli.moments import Since, Until, moment
 from tocsin.errors import StoreError
 from tocsin.store.history import history as past
 from tocsin.wording import span
+from tocsin.workbench import exporting
 from tocsin.workbench.replay import Job, Run, budget, report
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ _Fleet = Annotated[
 _History = Annotated[
     Path | None,
     typer.Option(
-        "--history", metavar="FILE", help="A file of `tocsin export`, instead of the database.", show_default=False
+        "--history",
+        metavar="FILE",
+        help="All of a file of `tocsin export`, instead of the database.",
+        show_default=False,
     ),
 ]
 _FailIf = Annotated[
@@ -92,12 +96,13 @@ def replay(  # noqa: PLR0913 - the options of a verb
     """
     of, now = given(ctx, config), datetime.now(UTC)
     budgets = [budget.read(text) for text in fail_if or ()]
+    period = _period(history) if history else (moment(since, now), moment(until, now))
     job = Job(
         history=history or of.settings.state,
-        since=moment(since, now),
-        until=moment(until, now),
+        since=period[0],
+        until=period[1],
         live=_files(of, against) if against else _live(of, history),
-        candidate=_files(of, rules_ or getattr(of.settings.rules,'shadow',None) or of.settings.rules.path),
+        candidate=_files(of, rules_ or of.settings.rules.shadow or of.settings.rules.path),
         live_fleet=of.settings.fleet.path,
         candidate_fleet=fleet or of.settings.fleet.path,
     )
@@ -115,6 +120,12 @@ def replay(  # noqa: PLR0913 - the options of a verb
         )
     if over:
         raise typer.Exit(_OVER_BUDGET)
+
+
+def _period(exported: Path) -> tuple[datetime, datetime]:
+    """The whole of what a file has."""
+    head = exporting.read_head(exported)
+    return head.since, head.until
 
 
 def _files(of: Given, folder: Path) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ from tocsin import fleet as fleets
 from tocsin import rules
 from tocsin.errors import StoreError, TocsinError
 from tocsin.store.history import Span, history
+from tocsin.workbench import exporting
 from tocsin.workbench.replay.comparison import CANDIDATE, LIVE, Comparison
 from tocsin.workbench.replay.side import Batch, Side
 
@@ -207,8 +208,6 @@ def _play(part: _Part, told: Connection) -> None:
 
 def _events(part: _Part) -> Iterator[Event]:
     if part.span is None:
-        from tocsin.workbench import exporting  # noqa: PLC0415
-
         yield from exporting.read_history(part.history)
         return
     with history(part.history) as past:
