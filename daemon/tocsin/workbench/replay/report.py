@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 900, 220, 44, 24
 """Size of the plot, and the room for its axes, in CSS pixels."""
+_HOUR = 3600
 _DAILY = 14 * 86_400
 """A longer span is drawn by day, a shorter one by hour; in seconds."""
 _STEPS = (1, 2, 5)
@@ -85,7 +86,7 @@ SENTENCES = {
 
 def plot(points: Sequence[Point], since: datetime, until: datetime) -> Plot:
     """Return tickets by hour or by day as lines, scaled to the plot."""
-    width = 86_400 if (until - since).total_seconds() > _DAILY else 3600
+    width = 24 * _HOUR if (until - since).total_seconds() > _DAILY else _HOUR
     start = int(since.timestamp()) // width
     steps = max(1, int(until.timestamp() - 1) // width - start + 1)
     sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -94,8 +95,10 @@ def plot(points: Sequence[Point], since: datetime, until: datetime) -> Plot:
         both[0] += point.live
         both[1] += point.candidate
     top = _round_up(max((max(both) for both in sums.values()), default=1))
-    lines = (_line([sums[step][side] if step in sums else 0 for step in range(steps)], top) for side in (0, 1))
-    return Plot(*lines, _across(since, until), _up(top), "day" if width > 3600 else "hour")  # noqa: PLR2004 - an hour
+    live, candidate = (
+        _line([sums[step][side] if step in sums else 0 for step in range(steps)], top) for side in (0, 1)
+    )
+    return Plot(live, candidate, _across(since, until), _up(top), "day" if width > _HOUR else "hour")
 
 
 def _line(counts: Sequence[int], top: int) -> str:
