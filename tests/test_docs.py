@@ -105,3 +105,11 @@ def test_every_outcome_is_a_bounded_label() -> None:
 
     text = (ROOT / "daemon" / "tocsin" / "intake.py").read_text(encoding="utf-8")
     assert set(re.findall(r'outcome="(\w+)"', text)) <= set(intake.OUTCOMES)
+
+
+def test_every_key_of_a_redaction_is_documented() -> None:
+    from tocsin.workbench import redaction  # noqa: PLC0415
+
+    documented = [code(cells[0]) for cells in rows("Exports")]
+    models = (redaction.Redaction, redaction.Redact)
+    assert sorted(documented) == sorted(name for model in models for name in model.model_fields)

@@ -287,7 +287,7 @@ GOOD = "elements:\n  - {reference: A, name: a}\n"
         ),
         pytest.param(
             {"a_yaml": "elements:\n  - {reference: A, name: a, aliases: [x, 10.0.0.1/8]}\n"},
-            "a.yaml:2:38",
+            "a.yaml:2:42",
             "write 10.0.0.0/8",
             id="block",
         ),

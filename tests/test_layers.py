@@ -18,10 +18,12 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FLOORS = {
     "model": 0,
     "errors": 0,
+    "titling": 1,
     "units": 1,
     "yaml12": 1,
     "wording": 1,
     "folding": 1,
+    "priorities": 1,
     "heap": 0,
     "undo": 1,
     "metrics": 1,
@@ -42,15 +44,15 @@ FLOORS = {
     "watchdog": 7,
     "timers": 8,
     "reload": 8,
-    "web": 8,
-    "app": 9,
-    "cli": 10,
-    "__main__": 11,
+    "web": 9,
+    "app": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 """Each room (a folder or a module) and its floor: a room may use those of lower floors, and no other."""
 
 KNOWS = {
-    "fleet": {"model", "errors", "yaml12"},
+    "fleet": {"model", "errors", "titling", "yaml12"},
     "sources": {"model", "errors", "units"},
     "desk": {"model", "errors", "wording", "store"},
     "backends": {"model", "errors", "units", "desk"},
@@ -69,7 +71,15 @@ PURE = (
     "live",
     "fleet.names",
     "rules.engine",
+    "workbench.comparing",
+    "workbench.coverage",
+    "workbench.junit",
+    "workbench.nearest",
+    "workbench.play",
+    "workbench.sending",
+    "workbench.testing",
     "workbench.world",
+    "workbench.shadow",
     "sources",
 )
 FORBIDDEN_TO_PURE = {"asyncio", "time", "logging", "structlog", "os", "socket", "aiohttp"}

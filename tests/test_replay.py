@@ -14,7 +14,7 @@ from msgspec.structs import replace
 import histories
 from house import T0, Clock, Road, alert, opened, rulebook
 from tocsin import fleet, intake, rules
-from tocsin.errors import RuleError, SettingsError, StoreError
+from tocsin.errors import SettingsError, StoreError
 from tocsin.model import Receipt, Severity, Status, TicketStatus
 from tocsin.store.history import Arrival, Span, Touched, history
 from tocsin.workbench.replay import Cancelled, Job, Run, budget, report
@@ -265,9 +265,9 @@ def test_a_run_that_is_cancelled_from_elsewhere_ends_soon(tmp_path: Path) -> Non
     assert len(caught) == 1
 
 
-def test_a_wrong_candidate_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(RuleError, match=r"10\.yaml"):
-        Run(job(tmp_path, "rules: [{id: x}]")).run()
+def test_a_wrong_candidate_is_told_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"10\.yaml:1:"):
+        Run(job(made(tmp_path, 10), "rules: [{id: x}]")).run()
 
 
 def test_a_folder_without_a_database_is_one_sentence(tmp_path: Path) -> None:

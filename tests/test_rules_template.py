@@ -107,7 +107,10 @@ def test_a_plain_template_gives_what_minijinja_would(source: str, label: str) ->
         ("{% if labels.nope > '' %}{% endif %}", "name: the alert has no labels.nope"),
         ("{{ summary|int }}", "name: invalid float literal at int"),
         ("{{ 1 / 0 }}", "name: unable to calculate 1 / 0 at 1 / 0"),
-        ("{% for n in range(90000) %}x{% endfor %}", "name: it takes more than 20000 steps"),
+        (
+            "{% for n in range(labels.percent|int) %}{% for m in range(labels.percent|int) %}x{% endfor %}{% endfor %}",
+            "name: it takes more than 20000 steps",
+        ),
         ("{% for n in range(99) %}{{ description }}{% endfor %}", "name: it gives more than 65536 characters"),
         ("{{ labels() }}", "name: 'Labels' object is not callable"),
         ("{{ element.name }} {{ nope is defined }} {{ labels.x.y }}", ""),
@@ -145,10 +148,10 @@ def test_a_template_that_fails_says_which_and_why(source: str, problem: str) -> 
         ("{{ element }}", 'unknown field of an element ""'),
         ("{{ element.nme }}", 'unknown field of an element "nme" (did you mean "name"?)'),
         ("{{ element.parent }}", 'unknown field of an element "parent"'),
-        ("{{ labels.a.b }}", "\"labels.a.b\" is no label: write labels['a.b']"),
+        ("{{ labels.a.b }}", "\"labels.a.b\" is no label (write labels['a.b'])"),
         ("{{ 'x' * 1000000000 }}", "a text cannot be multiplied"),
         ("{{ 1000000000 * 'x' }}", "a text cannot be multiplied"),
-        ("{% if count > 3 %}{% endif %}", '"count" is a text, not a number: write count|int or count|float'),
+        ("{% if count > 3 %}{% endif %}", '"count" is a text, not a number (write count|int or count|float)'),
         ("{% if 3 < labels.team %}{% endif %}", '"labels.team" is a text, not a number'),
         ("{% if count == 3 %}{% endif %}", '"count" is a text, not a number'),
         ("{{ check", "this cannot be read: unexpected end of input"),
@@ -237,3 +240,10 @@ def test_no_alert_makes_a_template_raise_anything_else(text: str, labels: dict[s
             rendered(source, summary=text, labels=labels, starts_at=datetime.now(UTC))
         except RenderError:
             continue
+
+
+def test_a_loop_that_no_alert_can_end_is_refused_when_loaded() -> None:
+    assert refused("{% for n in range(90000) %}x{% endfor %}") == (
+        "it takes more than 20000 steps (loop over fewer values, and not inside another loop)"
+    )
+    assert "more than 65536 characters" in refused("{% for n in range(900) %}{{ '" + "x" * 99 + "' }}{% endfor %}")

@@ -10,6 +10,7 @@ from rulemaking import NOW, alert
 from tocsin.rules import span, texts
 from tocsin.rules.facts import Facts, value
 from tocsin.rules.texts import Key
+from tocsin.rules.wrong import Wrong
 
 
 @pytest.mark.parametrize(
@@ -94,5 +95,6 @@ def test_a_duration_reads_as_it_is_written(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "m", "1m1h", "-1m", "1.5h", " 1m", "1m ", "1w", "999999d", "1m\n", 5, None])
 def test_what_is_no_duration_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="is no duration: write one such as 30s, 2m, 1h30m or 7d"):
+    with pytest.raises(Wrong, match="is no duration") as caught:
         span.parse(text)
+    assert caught.value.hint == "write one such as 30s, 2m, 1h30m or 7d"

@@ -32,10 +32,14 @@ from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
 from tocsin.watchdog import Watchdog
-from tocsin.web import admin, auth, body, health, hooks
+from tocsin.web import admin, auth, body, health, hooks, redeciding
+from tocsin.web.api import mounting
+from tocsin.web.api import service as interface
+from tocsin.web.guard import Guard
+from tocsin.workbench.testing import Ticketing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tocsin.settings import Settings, Source
     from tocsin.settings.tree import Auth
@@ -78,7 +82,13 @@ class App:
             observer=_StoreObserver(self.metrics),
             clock=time.perf_counter,
         )
-        places = Places(rules=settings.rules.path, fleet=settings.fleet.path, backends=frozenset(settings.backends))
+        places = Places(
+            rules=settings.rules.path,
+            fleet=settings.fleet.path,
+            backends=frozenset(settings.backends),
+            shadow=settings.rules.shadow,
+            ticketing=Ticketing(default_backend=settings.default_backend, priorities=settings.desk.priority),
+        )
         self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
         self.timers = timers.Timers(self.store, Retention(**settings.retention.model_dump()), clock)
         self._watchdog = Watchdog(environ)
@@ -210,26 +220,35 @@ class App:
             clock=self._clock,
             metrics=self.metrics,
         )
-        pages = health.Health(self.store, self.metrics, self._detail)
-        desk = admin.Admin(self.store, self.desk, self.rulebooks.reload, self._admin_scheme(), self._clock)
+        pages = health.Health(self.store, self.metrics, self.rulebooks.detail)
+        again = redeciding.Redeciding(door_sources, door).run
+        guard = Guard(self._admin_scheme(), self._clock)
+        desk = admin.Admin(self.store, self.desk, self.rulebooks.reload, again, guard, self._clock)
         return [
-            *_hook_routes(door_sources, door),
+            *hooks.routes(door_sources, door),
             web.get("/healthz", pages.alive),
             web.get("/readyz", pages.ready),
             web.get("/metrics", pages.metrics),
             web.post("/-/reload", desk.reload),
+            web.post("/-/redecide", desk.redecide),
             web.post(r"/-/deliveries/{id:\d{1,18}}/resend", desk.resend),
             web.post("/-/tickets/{number}", desk.work),
+            *mounting.routes(self._interface(door_sources, again), guard),
         ]
+
+    def _interface(self, door_sources: list[hooks.Source], again: interface.Redecide) -> interface.Service:
+        """What programs may ask for; ends with the service."""
+        settings = self._settings
+        known = interface.Tickets(sources=door_sources, default=settings.default_backend, desks=self._embedded())
+        service = interface.Service(self.rulebooks, settings.state, known, again, self._clock)
+        self._stack.push_async_callback(service.close)
+        return service
 
     def _admin_scheme(self) -> auth.Scheme:
         token_file = self._settings.admin.token_file
         return auth.Bearer(self._read_secret(str(token_file))) if token_file else auth.Open()
 
     # --- what is told --------------------------------------------------------------------------------------------
-
-    def _detail(self) -> dict[str, str]:
-        return {"rules": f"the last good ones are live: {self.rulebooks.problem}"} if self.rulebooks.problem else {}
 
     def _watch_metrics(self) -> None:
         self.metrics.watch(self._gauges, self._states)
@@ -275,20 +294,6 @@ class _OutboxObserver(outbox.Observer):
 
     def ticketed(self, seconds: float) -> None:
         self._metrics.ticketed(seconds)
-
-
-def _hook_routes(door_sources: list[hooks.Source], door: hooks.Door) -> Iterator[web.RouteDef]:
-    """Each source at its own address; the first of a kind also at that platform's own paths."""
-    taken: set[str] = set()
-    for source in door_sources:
-        hook = hooks.Hook(source, door).receive
-        yield web.post(f"/hooks/{source.name}", hook)
-        for path in source.kind.paths:
-            yield web.post(f"/hooks/{source.name}{path}", hook)
-            if path not in taken:
-                taken.add(path)
-                yield web.post(path, hook)
-    yield web.post("/hooks/{source}", hooks.unknown)
 
 
 def _source(name: str, given: Source, settings: Settings, read_secret: Callable[[str], bytes]) -> hooks.Source:

@@ -6,7 +6,7 @@ They carry sentences for people: what is wrong, where, and what to do about it.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -20,15 +20,76 @@ class SettingsError(TocsinError):
     """The settings cannot be used: correct them and start again (exit status 2)."""
 
 
+class Code(StrEnum):
+    """What kind of thing is wrong with the files that people edit; the list is closed. `told` says it in a line."""
+
+    told: str
+
+    def __new__(cls, code: str, told: str) -> Self:
+        """Take the code and what it stands for."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.told = told
+        return member
+
+    FILE_UNREADABLE = "file-unreadable", "A file or folder that is named or listed cannot be read."
+    ENCODING = "encoding", "A file is not UTF-8 text."
+    TOO_LARGE = "too-large", "A file, a number or a text is larger than what is read, or nested deeper."
+    SYNTAX = "syntax", "A file is not valid YAML or CSV."
+    DUPLICATE_KEY = "duplicate-key", "A mapping has the same key twice."
+    UNKNOWN_KEY = "unknown-key", "A mapping has a key that nothing reads."
+    MISSING_KEY = "missing-key", "A mapping lacks a key that is needed."
+    WRONG_VALUE = "wrong-value", "A value is not of the kind that is wanted at its place."
+    UNKNOWN_NAME = "unknown-name", "A field, variable, table, column, sample or backend is named that does not exist."
+    WRONG_REGEX = "wrong-regex", "A regular expression cannot be compiled by RE2."
+    WRONG_TEMPLATE = "wrong-template", "A template or expression cannot be read, or uses what is not offered."
+    ENDLESS_TEMPLATE = (
+        "endless-template",
+        "A template takes too many steps or gives too long a text, whatever the alert.",
+    )
+    CONTRADICTION = "contradiction", "Two parts of a rule cannot both be meant."
+    ID_TAKEN = "id-taken", "Two rules have the same id."
+    FALLBACK = "fallback", "No file, or more than one, says what happens to an alert that no rule knows."
+    WRONG_TABLE = "wrong-table", "The heading, a row or a cell of a table cannot be used."
+    WRONG_ELEMENT = "wrong-element", "An element of the fleet is not whole, or does not fit the others."
+    WRONG_TEST = "wrong-test", "A test of a rule file cannot be run as it is written."
+    TEST_FAILED = "test-failed", "A test that a rule file carries fails."
+    SETTINGS = "settings", "The settings cannot be used."
+    SECRET_EXPOSED = "secret-exposed", "The file of a secret can be read by everyone on the machine."
+    NEVER_REACHED = "never-reached", "An earlier rule takes every alert that this one would match."
+    REACH_UNKNOWN = "reach-unknown", "Whether an earlier rule takes all alerts of this one cannot be told."
+    NEVER_MATCHED = "never-matched", "No alert matched the rule for a long time."
+    KEY_TWO_ELEMENTS = "key-two-elements", "Alerts of two elements get the same key, so they share one incident."
+    ELEMENT_MISSING = "element-missing", "A rule or table names an element that the fleet does not have."
+    ALIAS_SHARED = "alias-shared", "Two elements have the same alias: a look-up cannot tell them apart."
+    TEXT_TOO_LONG = "text-too-long", "A ticket's text is longer than ticket systems take: it will be cut."
+    LANGUAGE_MISSING = "language-missing", "A ticket's text is written in one language and missing in the other."
+    RULE_UNTESTED = "rule-untested", "No test of any file has an alert that the rule decides."
+    SAMPLE_UNUSED = "sample-unused", "No test uses a sample or a payload."
+
+
 class RuleError(TocsinError):
     """A rule, table or fleet file cannot be used: the last good set stays live."""
 
-    def __init__(self, problem: str, *, file: str = "", line: int = 0, column: int = 0, hint: str = "") -> None:
+    def __init__(  # noqa: PLR0913 - where it is takes four words
+        self,
+        problem: str,
+        *,
+        code: Code = Code.WRONG_VALUE,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        length: int = 0,
+        hint: str = "",
+    ) -> None:
+        """Take what is wrong, and where; line, column and length (in characters) are 0 when they are not known."""
         super().__init__(problem)
         self.problem = problem
+        self.code = code
         self.file = file
         self.line = line
         self.column = column
+        self.length = length
         self.hint = hint
 
     def __str__(self) -> str:

@@ -40,6 +40,15 @@ def fold(unsent: tuple[Delivery, ...], new: Delivery) -> Folded:
     return Folded(put=_merged(last, new))
 
 
+def left(unsent: tuple[Delivery, ...], folded: Folded) -> tuple[Delivery, ...]:
+    """Return what is unsent afterwards, oldest first."""
+    gone = {delivery.id for delivery in folded.cancel}
+    kept = [delivery for delivery in unsent if delivery.id not in gone]
+    if folded.put:
+        kept = [folded.put if delivery.id == folded.put.id else delivery for delivery in kept]
+    return (*kept, folded.add) if folded.add else tuple(kept)
+
+
 def can_change(delivery: Delivery) -> bool:
     """Whether no backend can have seen this delivery: never sent, or refused for certain."""
     return delivery.state in (DeliveryState.PENDING, DeliveryState.DEAD) and not delivery.uncertain

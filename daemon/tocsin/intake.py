@@ -7,17 +7,20 @@ and no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin import lifecycle
 from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.rules import engine
-from tocsin.store import keep, rows
+from tocsin.store import keep, rows, shadows
 from tocsin.store.apply import Cause, apply
+from tocsin.workbench import shadow
 
 if TYPE_CHECKING:
     from tocsin.model import Decision, Payload, Receipt, TicketStatus
@@ -32,6 +35,8 @@ class Rulebook(Struct, frozen=True):
     fleet: Any
     """`fleet.Fleet`."""
     era: int
+    shadow: Any = None
+    """A second `rules.RuleSet`, that decides beside the first and delivers nothing; None for none."""
 
 
 class Intake(Struct, frozen=True, kw_only=True):
@@ -42,6 +47,8 @@ class Intake(Struct, frozen=True, kw_only=True):
     declarant: str = "Supervision"
     backend: str = ""
     """The source's backend, for rules that name none; empty for the default one."""
+    hear: shadow.Hear | None = None
+    """Told what came of comparing the shadow rule set, in the store's thread."""
 
 
 class Fate(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +79,10 @@ OUTCOMES = (
 resolved · unknown: a resolve of nothing that fires · recorded, ignored, quarantined: no ticket, by the rules ·
 rejected: cannot be read."""
 
+AGAIN = 500
+"""So many fingerprints at most are decided again in one transaction: alerts that come in wait no longer behind it."""
+
+_alert = msgspec.json.Decoder(Alert)
 _NO_TICKET = {Action.RECORD: "recorded", Action.IGNORE: "ignored", Action.QUARANTINE: "quarantined"}
 
 
@@ -101,14 +112,17 @@ class _Kept(Struct, frozen=True):
 class _Road:
     """One body's alerts on their way, one after the other."""
 
-    def __init__(self, tx: Transaction, payload: Payload, intake: Intake, now: datetime) -> None:
+    def __init__(self, tx: Transaction, payload: Payload | None, intake: Intake, now: datetime) -> None:
+        """`payload` is None when nothing came in: what fires is decided again."""
         self._tx = tx
         self._payload = payload
         self._live = tx.live
         self._intake = intake
         self._rulebook = intake.rulebook
+        self.era = intake.rulebook.era
         self._body = 0
         self._now = now
+        self._seen_at = now
         self._at = rows.micros(now)
         self._around = Surroundings(
             closed=lambda key: keep.latest_closed(tx, key),
@@ -137,15 +151,41 @@ class _Road:
         return Fate(outcome="folded", fingerprint=alert.fingerprint, incident=incident.id, ticket=incident.number)
 
     def _decide(self, alert: Alert, firing: Firing | None, hashed: int) -> Fate:
-        book = self._rulebook
-        decision = engine.decide(alert, book.rule_set, book.fleet, self._now)
+        decision = engine.decide(alert, self._rulebook.rule_set, self._rulebook.fleet, self._now)
+        return self._follow(alert, decision, firing, hashed)
+
+    def redecide(self, alert: Alert, firing: Firing, before: rows.Decided, span: timedelta | None) -> Fate | None:
+        """Decide again what fires without an incident; None when that changes nothing, and then nothing is written.
+
+        `span` is how long its source's word holds, if that ends.
+        """
+        decision = engine.decide(alert, self._rulebook.rule_set, self._rulebook.fleet, self._now)
+        if rows.Decided.of(decision) == before:
+            firing.era = self._rulebook.era  # true even if this transaction fails: these rules say the same
+            return None
+        self._seen_at = firing.expires_at - span if firing.expires_at and span else self._now
+        return self._follow(alert, decision, firing, firing.said)
+
+    def _follow(self, alert: Alert, decision: Decision, firing: Firing | None, hashed: int) -> Fate:
+        """Do what was decided."""
         text = firing.text if firing and firing.said == hashed else keep.keep_text(self._tx, alert, self._now)
-        row = keep.keep_decision(self._tx, decision, book.rule_set, alert.source, self._now)
+        row = keep.keep_decision(self._tx, decision, self._rulebook.rule_set, alert.source, self._now)
+        if self._rulebook.shadow is not None:
+            self._compare(alert, decision, (text, row))
         kept = _Kept(hashed, text, row)
         if decision.action == Action.TICKET:
             decision = engine.with_backend(decision, self._intake.backend)
             return self._fire(alert, decision, firing, kept)
         return self._no_ticket(alert, decision, firing, kept)
+
+    def _compare(self, alert: Alert, live: Decision, of: tuple[int, int]) -> None:
+        """Keep what the shadow rule set says otherwise, and do nothing about it."""
+        book = self._rulebook
+        difference = shadow.compare(live, engine.decide(alert, book.shadow, book.fleet, self._now))
+        if difference:
+            shadows.keep_difference(self._tx, difference, book.shadow, of, self._now)
+        if self._intake.hear:
+            self._intake.hear(shadow.groups(difference))
 
     def _no_ticket(self, alert: Alert, decision: Decision, firing: Firing | None, kept: _Kept) -> Fate:
         outcome = _NO_TICKET[decision.action]
@@ -184,8 +224,8 @@ class _Road:
         return Fate(outcome="resolved", fingerprint=alert.fingerprint, incident=incident.id, ticket=incident.number)
 
     def _append(self, alert: Alert, text: int, decision: int, n: int, outcome: str) -> None:
-        """An alert that says something new, with the body it came in."""
-        if not self._body:
+        """An alert that says something new, with the body it came in; what is decided again came in none."""
+        if self._payload and not self._body:
             self._body = keep.keep_body(self._tx, self._payload, self._now)
         self._append_from(self._body, alert, (text, decision, n, outcome))
 
@@ -204,10 +244,55 @@ class _Road:
             decision=kept.decision,
             n=n,
             outcome=outcome,
-            seen_at=self._now,
+            seen_at=self._seen_at,
             expires_at=alert.ends_at,
         )
         keep.keep_firing(self._tx, fires, firing)
+
+
+class Redecided(Struct, frozen=True, kw_only=True):
+    """What came of deciding a batch again."""
+
+    fates: tuple[Fate, ...]
+    """Of those about which the rules say something else now."""
+    unchanged: int
+    """Those about which they say the same; nothing was written about them."""
+    last: int
+    """Where the next batch begins; 0 when there is none."""
+
+
+def redecide(tx: Transaction, intake_of: Callable[[str], Intake], after: int, now: datetime) -> Redecided:
+    """Decide again, by the rules and fleet of now, a batch of what fires and has no incident.
+
+    For sources that send once: those that repeat are decided again at their next alert anyway. What has a live incident
+    is left alone, and so is what these very rules decided. Doing it twice changes nothing the second time.
+
+    Args:
+        tx: the transaction.
+        intake_of: what taking alerts of a source in needs, by the source's name.
+        after: where the batch begins: 0, then the `last` of the batch before.
+        now: the time.
+    """
+    roads: dict[str, _Road] = {}
+    fates: list[Fate] = []
+    unchanged = 0
+    found = tx.rows("firing_without_incident", (after, AGAIN))
+    for row, source, fingerprint, text, seen_at, expires_at, *decided in found:
+        firing = tx.live.find(source, fingerprint)
+        if firing is None or firing.row != row:
+            continue
+        road = roads.get(source) or roads.setdefault(source, _Road(tx, None, intake_of(source), now))
+        if firing.era == road.era:
+            unchanged += 1
+            continue
+        alert = replace(_alert.decode(text), ends_at=firing.expires_at)
+        span = timedelta(microseconds=expires_at - seen_at) if expires_at else None
+        fate = road.redecide(alert, firing, rows.Decided.stored(*decided), span)
+        if fate:
+            fates.append(fate)
+        unchanged += fate is None
+    last = found[-1][0] if len(found) == AGAIN else 0
+    return Redecided(fates=tuple(fates), unchanged=unchanged, last=last)
 
 
 def resolve(tx: Transaction, firing: Firing, said_of: str, now: datetime) -> Incident | None:

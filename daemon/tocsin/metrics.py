@@ -53,6 +53,12 @@ class Metrics:
         self._rules = Info("tocsin_rules", "The rule set and fleet that are live", registry=self.registry)
         self._rule_count = self._gauge("tocsin_rules_loaded", "Rules in the live rule set")
         self._element_count = self._gauge("tocsin_fleet_elements", "Elements in the live fleet")
+        self._compared = self._counter(
+            "tocsin_shadow_decisions", "New decisions by what the shadow rule set says otherwise", "difference"
+        )
+        self._shadow = Info("tocsin_shadow", "The rule set that decides beside the live one", registry=self.registry)
+        self._shadow_count = self._gauge("tocsin_shadow_rules", "Rules in the shadow rule set; 0 when there is none")
+        self._shadow_good = self._gauge("tocsin_shadow_successful", "0 when the shadow rules on disk were refused")
         build = Info("tocsin_build", "This program", registry=self.registry)
         build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
         self._alert_children: dict[tuple[str, str], Counter] = {}
@@ -136,6 +142,17 @@ class Metrics:
         self._rules.info({"hash": rule_set, "fleet": fleet})
         self._rule_count.set(rules)
         self._element_count.set(elements)
+
+    def shadowed(self, rule_set: str, rules: int, *, good: bool) -> None:
+        """What decides beside the live rules from now on, empty for nothing; `good`: it is what is on disk."""
+        self._shadow.info({"hash": rule_set})
+        self._shadow_count.set(rules)
+        self._shadow_good.set(good)
+
+    def compared(self, differences: Sequence[str]) -> None:
+        """The shadow rule set decided, too, and differs in this; `same` when in nothing."""
+        for difference in differences:
+            self._compared.labels(difference).inc()
 
     # --- read when asked -------------------------------------------------------------------------------------------
 

@@ -36,6 +36,10 @@ class Unsent:
         """Those of incident `n`."""
         return self._by_row.get(n, ())
 
+    def rows(self) -> list[int]:
+        """The incidents that have some; a copy."""
+        return list(self._by_row)
+
     def all(self) -> list[Delivery]:
         """All of them; a copy."""
         return [delivery for deliveries in list(self._by_row.values()) for delivery in deliveries]

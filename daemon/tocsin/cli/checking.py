@@ -6,23 +6,30 @@ Knows which files the settings name; what is wrong in one is found by the room t
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from msgspec import Struct
 from pydantic import BaseModel
 
-from tocsin import backends, fleet, rules
-from tocsin.cli import asking, show, sourcing
+from tocsin import backends, fleet, rules, units
+from tocsin.cli import asking, findings, show, sourcing
+from tocsin.cli.findings import Format
 from tocsin.cli.given import FILES, SERVICE, Given, Json, SettingsFile, given
-from tocsin.errors import RuleError, SettingsError
+from tocsin.cli.testing import ticketing
+from tocsin.errors import Code, RuleError, SettingsError, StoreError
 from tocsin.settings import exposed
-from tocsin.workbench import testing
+from tocsin.store import seen
+from tocsin.workbench import lint
+from tocsin.workbench.lint import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tocsin.store.seen import Seen
 
 app = typer.Typer()
 
@@ -31,44 +38,72 @@ T = TypeVar("T")
 _RULES_WRONG, _SETTINGS_WRONG = 1, 2
 
 
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """One thing that is wrong, and where."""
-
-    problem: str
-    file: str = ""
-    line: int = 0
-    column: int = 0
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return str(RuleError(self.problem, file=self.file, line=self.line, column=self.column, hint=self.hint))
-
-
-class Findings(Struct):
+class Found(Struct):
     """What `check` found."""
 
     counts: dict[str, dict[str, int | str]]
     """Settings, rules and fleet, as far as they are fine: what there is of each."""
-    problems: list[Problem]
-    warnings: list[Problem]
+    findings: list[Finding]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether there is an error."""
+        return any(one.severity == Severity.ERROR for one in self.findings)
 
 
-@app.command(rich_help_panel=FILES, epilog="Example: tocsin check --config config/tocsin.yaml")
-def check(ctx: typer.Context, config: SettingsFile = None, *, json: Json = False) -> None:
+_Format = Annotated[
+    Format | None,
+    typer.Option("--format", metavar="FORM", help="How findings are told: text, json, github or sarif."),
+]
+_MatchedWithin = Annotated[
+    str,
+    typer.Option(
+        "--matched-within", metavar="TIME", help="Warn of rules that no alert has matched for so long; 0s: do not."
+    ),
+]
+_Strict = Annotated[
+    bool, typer.Option("--strict", metavar="", help="Take warnings for errors, and tell what cannot be checked.")
+]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Tell what cannot be checked, too.")]
+
+
+@app.command(rich_help_panel=FILES, epilog="Example: tocsin check --format github")
+def check(  # noqa: PLR0913 - the options of a verb
+    ctx: typer.Context,
+    config: SettingsFile = None,
+    *,
+    format_: _Format = None,
+    strict: _Strict = False,
+    matched_within: _MatchedWithin = "30d",
+    verbose: _Verbose = False,
+    json: Json = False,
+) -> None:
     """Check settings, rules with their tests, and fleet.
 
-    Starts nothing. Prints what there is, and every problem with its place.
+    Starts nothing. Prints what there is, every mistake with its place, and what is hardly meant.
     """
-    findings = Findings({}, [], [])
-    of = _found(findings, lambda: given(ctx, config))
+    found = Found({}, [])
+    span = _span(matched_within)
+    of = _found(found, lambda: given(ctx, config))
     if of:
-        _check_settings(of, findings)
-    settings_wrong = bool(findings.problems)
+        _check_settings(of, found)
+    settings_wrong = found.wrong
     if of:
-        _check_rules(of, findings)
-    _tell(findings, json=json)
-    if findings.problems:
+        _check_rules(of, found, span)
+    told = [one for one in findings.told(found.findings) if strict or verbose or one.severity != Severity.NOTE]
+    failed = found.wrong or (strict and any(one.severity == Severity.WARNING for one in told))
+    _tell(found, told, Format.JSON if json else format_ or Format.TEXT, ok=not failed)
+    if failed:
         raise typer.Exit(_SETTINGS_WRONG if settings_wrong else _RULES_WRONG)
+
+
+def _span(text: str) -> timedelta:
+    """How long a rule may go unmatched."""
+    try:
+        span: timedelta = units.duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--matched-within") from None
+    return span
 
 
 @app.command(rich_help_panel=SERVICE, epilog="Example: tocsin reload")
@@ -84,7 +119,7 @@ def reload(ctx: typer.Context, config: SettingsFile = None, *, json: Json = Fals
         show.line("rules and fleet are live")
 
 
-def _check_settings(given: Given, findings: Findings) -> None:
+def _check_settings(given: Given, found: Found) -> None:
     """What the settings' own shape cannot tell: kinds, their options, secrets."""
     parts: list[Callable[[], object]] = [
         lambda: sourcing.check(given.settings),
@@ -92,12 +127,12 @@ def _check_settings(given: Given, findings: Findings) -> None:
         *(lambda secret=secret: given.read_secret(str(secret)) for secret in _secrets(given.settings)),
     ]
     for part in parts:
-        _found(findings, part)
-    told = filter(None, map(exposed, _secrets(given.settings)))
-    findings.warnings += map(Problem, told)
-    if not findings.problems:
+        _found(found, part)
+    if not found.wrong:
         counts = {"sources": len(given.settings.sources), "backends": len(given.settings.backends)}
-        findings.counts["settings"] = {"file": str(given.file), **counts}
+        found.counts["settings"] = {"file": str(given.file), **counts}
+    told = filter(None, map(exposed, _secrets(given.settings)))
+    found.findings += [Finding(code=Code.SECRET_EXPOSED, severity=Severity.WARNING, problem=one) for one in told]
 
 
 def _secrets(part: BaseModel) -> Iterator[Path]:
@@ -128,56 +163,56 @@ async def _build_backends(given: Given) -> None:
         raise SettingsError("\n".join(problems))
 
 
-def _check_rules(given: Given, findings: Findings) -> None:
+def _check_rules(given: Given, found: Found, span: timedelta) -> None:
     """Fleet and rules each by itself, then together."""
     settings = given.settings
-    elements = _found(findings, lambda: fleet.load(settings.fleet.path))
-    rule_set = _found(findings, lambda: rules.load(settings.rules.path, known_backends=frozenset(settings.backends)))
+    elements = _found(found, lambda: fleet.load(settings.fleet.path))
+    rule_set = _found(found, lambda: rules.load(settings.rules.path, known_backends=frozenset(settings.backends)))
     if elements is not None:
-        findings.counts["fleet"] = {"path": str(settings.fleet.path), "elements": len(elements)}
+        found.counts["fleet"] = {"path": str(settings.fleet.path), "elements": len(elements)}
     if rule_set is None:
         return
-    findings.warnings += map(_problem, rule_set.warnings)
-    counts = {"files": len(rule_set.files), "rules": len(rule_set.rules), "tests": len(rule_set.tests)}
-    if elements is None or _found(findings, lambda: _tested(rule_set, elements)):
-        findings.counts["rules"] = {"path": str(settings.rules.path), **counts, "hash": rule_set.hash}
+    if elements is None:
+        looked = lint.warnings(rule_set.warnings)
+    else:
+        looked = lint.look(rule_set, elements, ticketing(given), _seen(settings.state, span))
+    found.findings += looked
+    if all(one.severity != Severity.ERROR for one in looked):
+        counts = {"files": len(rule_set.files), "rules": len(rule_set.rules), "tests": len(rule_set.tests)}
+        found.counts["rules"] = {"path": str(settings.rules.path), **counts, "hash": rule_set.hash}
 
 
-def _tested(rule_set: rules.RuleSet, elements: fleet.Fleet) -> bool:
-    testing.check(rule_set, elements)
-    return True
+def _seen(folder: Path, span: timedelta) -> Seen | None:
+    """What the database knows of the rules; nothing when there is none, or it is not wanted."""
+    if not span:
+        return None
+    with suppress(StoreError):
+        return seen.seen(folder, span, datetime.now(UTC))
+    return None
 
 
-def _found(findings: Findings, load: Callable[[], T]) -> T | None:
+def _found(found: Found, load: Callable[[], T]) -> T | None:
     """What was loaded; None when it cannot be, with the problems found."""
     try:
         return load()
     except SettingsError as error:
-        findings.problems += map(Problem, str(error).splitlines())
-    except rules.RulesError as error:
-        findings.problems += map(_problem, error.problems)
+        found.findings += [
+            Finding(code=Code.SETTINGS, severity=Severity.ERROR, problem=line) for line in str(error).splitlines()
+        ]
     except RuleError as error:
-        findings.problems.append(_problem(error))
+        found.findings += lint.errors(error)
     return None
 
 
-def _problem(error: RuleError) -> Problem:
-    return Problem(error.problem, error.file, error.line, error.column, error.hint)
-
-
-def _tell(findings: Findings, *, json: bool) -> None:
-    if json:
-        show.data({"ok": not findings.problems, **findings.counts, **_lists(findings)})
+def _tell(found: Found, told: list[Finding], form: Format, *, ok: bool) -> None:
+    if form == Format.JSON:
+        wrong = [one for one in told if one.severity == Severity.ERROR]
+        others = [one for one in told if one.severity != Severity.ERROR]
+        show.data({"ok": ok, **found.counts, "problems": wrong, "warnings": others})
         return
-    show.facts((name, _counted(counts)) for name, counts in findings.counts.items())
-    for warning in findings.warnings:
-        show.line(show.styled("warning: ", "yellow"), str(warning), err=True)
-    for problem in findings.problems:
-        show.line(str(problem), err=True)
-
-
-def _lists(findings: Findings) -> dict[str, Any]:
-    return {"problems": findings.problems, "warnings": findings.warnings}
+    if form == Format.TEXT:
+        show.facts((name, _counted(counts)) for name, counts in found.counts.items())
+    findings.TELLERS[form](told)
 
 
 def _counted(counts: dict[str, int | str]) -> str:

@@ -1,6 +1,6 @@
 """The verbs that say how things are written: `source` (what platforms send) and `schema` (what files may hold).
 
-They need neither settings nor service.
+They need no service, and settings only to find one table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import typer
 
 from tocsin import fleet, rules, settings, sources
 from tocsin.cli import show, sourcing
-from tocsin.cli.given import FILES, Json
+from tocsin.cli.given import FILES, Json, SettingsFile, given
 from tocsin.model import Alert
+from tocsin.workbench import columns, redaction
 
 if TYPE_CHECKING:
     from tocsin.model import Unreadable
@@ -80,14 +81,42 @@ class Schema(StrEnum):
     """The files that have a schema."""
 
     RULES = "rules"
+    TABLE = "table"
     FLEET = "fleet"
     SETTINGS = "settings"
+    REDACTION = "redaction"
 
 
-_SCHEMAS = {Schema.RULES: rules.json_schema, Schema.FLEET: fleet.json_schema, Schema.SETTINGS: settings.json_schema}
+_SCHEMAS = {
+    Schema.RULES: rules.json_schema,
+    Schema.TABLE: columns.json_schema,
+    Schema.FLEET: fleet.json_schema,
+    Schema.SETTINGS: settings.json_schema,
+    Schema.REDACTION: redaction.json_schema,
+}
 
 
-@app.command(rich_help_panel=FILES, epilog="Example: tocsin schema rules > config/rules.schema.json")
-def schema(of: Annotated[Schema, typer.Argument(metavar="rules|fleet|settings", help="Which files.")]) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    show.data(_SCHEMAS[of]())
+@app.command(
+    rich_help_panel=FILES,
+    epilog="Examples: tocsin schema rules > config/rules.schema.json, tocsin schema table tables/impact.csv",
+)
+def schema(
+    ctx: typer.Context,
+    of: Annotated[Schema, typer.Argument(metavar="|".join(Schema), help="Which files.")],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Of `table`: one of the rules' tables.", show_default=False)
+    ] = "",
+    config: SettingsFile = None,
+    *,
+    json: _JsonAnyway = True,  # noqa: ARG001 - for those who say it everywhere
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors.
+
+    That of one table says what the rules make of each of its columns; it needs the settings, to find them.
+    """
+    if not table:
+        show.data(_SCHEMAS[of]())
+        return
+    if of != Schema.TABLE:
+        raise typer.BadParameter("a table goes with `table`: tocsin schema table tables/impact.csv")
+    show.data(columns.json_schema_of(table, rules.load(given(ctx, config).settings.rules.path).files))

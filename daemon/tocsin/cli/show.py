@@ -120,6 +120,17 @@ def line(*parts: Styled, err: bool = False) -> None:
     _print(Text.assemble(*map(_plain, parts)), err=err)
 
 
+def lines(rows: Iterable[Sequence[Styled]], *, err: bool = False) -> None:
+    """Print many lines, each of its parts, at once."""
+    if assembled := [Text.assemble(*map(_plain, parts)) for parts in rows]:
+        _print(Text("\n").join(assembled), err=err)
+
+
+def verbatim(text: str) -> None:
+    """Print lines as they are, never wrapped: what is copied into a file."""
+    typer.echo(visible(text.rstrip("\n")))
+
+
 @contextmanager
 def waiting() -> Iterator[Callable[[str], None]]:
     """Yield what tells, on standard error, why the command waits: one line that changes, on a terminal only."""
@@ -134,7 +145,7 @@ def styled(text: str, style: str) -> Text:
 
 def _plain(value: Styled) -> Text:
     """A text that cannot steer the terminal; its own style is kept."""
-    return Text(_visible(value.plain), value.style) if isinstance(value, Text) else Text(_visible(value))
+    return Text(visible(value.plain), value.style) if isinstance(value, Text) else Text(visible(value))
 
 
 def _indented(what: RenderableType, indent: int) -> RenderableType:
@@ -146,7 +157,8 @@ def moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z" if at else ""
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """Return a text in which what could steer the terminal is a picture of itself."""
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import re2
 
-from tocsin.errors import RuleError
+from tocsin.errors import Code, RuleError
 from tocsin.fleet import names
 from tocsin.yaml12 import nearest
 
@@ -27,13 +27,24 @@ if TYPE_CHECKING:
 
 Place = tuple[str, int, int]
 """File, line and column; empty and 0 when unknown."""
-Where = Callable[[int, str], Place]
-"""Tells where a field of the element at an index was written."""
+Where = Callable[[int, str, int], Place]
+"""Tells where a field of the element at an index was written; the last number is the position in a list, or -1."""
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """One alias of several elements."""
+
+    alias: str
+    references: tuple[str, ...]
+    """Of the elements that had it before, and last of the one that has it here."""
+    place: Place
+    """Where the last of them has it."""
+
 
 _GLOB_MEMORY = 256 * 1024 * 1024
 
 
-def _nowhere(_index: int, _field: str) -> Place:
+def _nowhere(_index: int, _field: str, _position: int) -> Place:
     return "", 0, 0
 
 
@@ -43,7 +54,7 @@ class Fleet:
     `hash` names the content: the same elements have the same hash, wherever and in whatever order they were written.
     """
 
-    __slots__ = ("_aliases", "_blocks", "_elements", "_globs", "hash")
+    __slots__ = ("_aliases", "_blocks", "_elements", "_globs", "hash", "shared")
 
     def __init__(
         self,
@@ -51,12 +62,15 @@ class Fleet:
         aliases: dict[str, Found],
         blocks: Blocks,
         globs: Globs,
+        shared: tuple[Shared, ...] = (),
     ) -> None:
         self._elements = elements
         self._aliases = aliases
         self._blocks = blocks
         self._globs = globs
         self.hash = _hash(elements.values())
+        self.shared = shared
+        """The aliases, blocks and globs that several elements have: one entry for each element after the first."""
 
     def __len__(self) -> int:
         return len(self._elements)
@@ -173,17 +187,25 @@ def build(elements: Iterable[Element], where: Where = _nowhere) -> Fleet:
     by_reference = _by_reference(listed, where)
     _check_parents(listed, by_reference, where)
     aliases: dict[str, Found] = {}
+    patterns: dict[str, Found] = {}
+    shared: list[Shared] = []
     blocks: list[tuple[names.Block, Element]] = []
     globs: list[tuple[str, Element]] = []
     for index, element in enumerate(listed):
-        for alias in element.aliases:
-            if (block := _block(alias, index, where)) is not None:
+        for position, alias in enumerate(element.aliases):
+            if (block := _block(alias, (index, position), where)) is not None:
                 blocks.append((block, element))
+                others = _add_alias(patterns, str(block), element)
             elif names.is_glob(alias):
                 globs.append((alias, element))
+                others = _add_alias(patterns, alias, element)
             else:
-                _add_alias(aliases, alias, element)
-    return Fleet(by_reference, aliases, Blocks(blocks), Globs(globs))
+                others = _add_alias(aliases, alias, element)
+            if others:
+                references = (*(other.reference for other in others), element.reference)
+                place = where(index, "aliases", position)
+                shared.append(Shared(alias=alias, references=references, place=place))
+    return Fleet(by_reference, aliases, Blocks(blocks), Globs(globs), tuple(shared))
 
 
 def _by_reference(elements: list[Element], where: Where) -> dict[str, Element]:
@@ -198,9 +220,9 @@ def _by_reference(elements: list[Element], where: Where) -> dict[str, Element]:
 
 def _twice(elements: list[Element], reference: str, where: Where) -> RuleError:
     first, second = [index for index, element in enumerate(elements) if element.reference == reference][:2]
-    file, line, _ = where(first, "reference")
+    file, line, _ = where(first, "reference", -1)
     hint = f"it is already at {file}:{line}" if file else "two elements have it"
-    return _problem(f"the reference {reference} is here twice: keep one", where(second, "reference"), hint)
+    return _problem(f"the reference {reference} is here twice: keep one", where(second, "reference", -1), hint)
 
 
 def _check_parents(elements: list[Element], known: dict[str, Element], where: Where) -> None:
@@ -208,7 +230,7 @@ def _check_parents(elements: list[Element], known: dict[str, Element], where: Wh
     for index, element in enumerate(elements):
         if element.parent is not None and element.parent not in known:
             sentence = f'{element.reference} has the unknown parent "{element.parent}": give an element\'s reference'
-            raise _problem(sentence, where(index, "parent"), nearest(element.parent, known))
+            raise _problem(sentence, where(index, "parent", -1), nearest(element.parent, known))
     sound: set[str] = set()
     for index, element in enumerate(elements):
         path: dict[str, None] = {}
@@ -216,7 +238,7 @@ def _check_parents(elements: list[Element], known: dict[str, Element], where: Wh
         while at.parent is not None and at.reference not in sound:
             path[at.reference] = None
             if at.parent in path:
-                raise _problem(_circle([*path], at.parent), where(index, "parent"))
+                raise _problem(_circle([*path], at.parent), where(index, "parent", -1))
             at = known[at.parent]
         sound.update(path)
 
@@ -227,20 +249,24 @@ def _circle(path: list[str], again: str) -> str:
     return f"parents go round in a circle, {circle}: take one of them out"
 
 
-def _block(alias: str, index: int, where: Where) -> names.Block | None:
+def _block(alias: str, at: tuple[int, int], where: Where) -> names.Block | None:
     try:
         return names.block(alias)
     except ValueError as error:
-        raise _problem(f"the alias {error}", where(index, "aliases")) from None
+        raise _problem(f"the alias {error}", where(at[0], "aliases", at[1])) from None
 
 
-def _add_alias(aliases: dict[str, Found], alias: str, element: Element) -> None:
-    """One more element for an alias."""
+def _add_alias(aliases: dict[str, Found], alias: str, element: Element) -> tuple[Element, ...]:
+    """One more element for an alias; returns those that had it before."""
     key = names.key(alias)
     present = aliases.setdefault(alias if key == alias else key, element)
-    if present is not element:
-        several = present if isinstance(present, tuple) else (present,)
-        aliases[key] = _ordered([*several, element])
+    if present is element:
+        return ()
+    several = present if isinstance(present, tuple) else (present,)
+    if element in several:
+        return ()
+    aliases[key] = _ordered([*several, element])
+    return several
 
 
 def _ordered(elements: Iterable[Element]) -> tuple[Element, ...]:
@@ -259,4 +285,4 @@ def _hash(elements: Iterable[Element]) -> str:
 
 def _problem(sentence: str, place: Place, hint: str = "") -> RuleError:
     file, line, column = place
-    return RuleError(sentence, file=file, line=line, column=column, hint=hint)
+    return RuleError(sentence, code=Code.WRONG_ELEMENT, file=file, line=line, column=column, hint=hint)

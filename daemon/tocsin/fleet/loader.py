@@ -12,7 +12,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tocsin import yaml12
-from tocsin.errors import RuleError
+from tocsin.errors import Code, RuleError
 from tocsin.fleet.index import Fleet, Place, build
 from tocsin.fleet.records import Records, check_fields
 
@@ -28,7 +28,7 @@ _NEEDED = ("reference", "name")
 class _Origin(Protocol):
     """Where the elements of one file stand in it."""
 
-    def place(self, index: int, field: str) -> Place: ...
+    def place(self, index: int, field: str, position: int) -> Place: ...
 
 
 def load(path: Path) -> Fleet:
@@ -48,9 +48,9 @@ def load(path: Path) -> Fleet:
         starts.append(len(elements))
         origins.append(_FORMS[file.suffix](file, records, elements.append))
 
-    def where(index: int, field: str) -> Place:
+    def where(index: int, field: str, position: int) -> Place:
         of = bisect_right(starts, index) - 1
-        return origins[of].place(index - starts[of], field)
+        return origins[of].place(index - starts[of], field, position)
 
     return build(elements, where)
 
@@ -59,12 +59,16 @@ def _files(path: Path) -> list[Path]:
     if path.is_file() and path.suffix in _FORMS:
         return [path]
     try:
-        listed = sorted(file for file in path.iterdir() if not file.name.startswith(".") and file.is_file())
+        # What is no file and no folder is a link to nowhere: its elements must not be missing without a word.
+        found = (file for file in path.iterdir() if not file.name.startswith("."))
+        listed = sorted(file for file in found if file.is_file() or (file.is_symlink() and not file.exists()))
     except OSError as error:
-        raise RuleError(f"the fleet's folder cannot be read: {error.strerror}", file=str(path)) from None
+        sentence = f"the fleet's folder cannot be read: {error.strerror}"
+        raise RuleError(sentence, code=Code.FILE_UNREADABLE, file=str(path)) from None
     for file in listed:
         if file.suffix == ".yml":
-            raise RuleError("a fleet file's name ends in .yaml: rename it", file=str(file))
+            sentence = "a fleet file's name ends in .yaml: rename it"
+            raise RuleError(sentence, code=Code.FILE_UNREADABLE, file=str(file))
     return [file for file in listed if file.suffix in _FORMS]
 
 
@@ -75,27 +79,30 @@ class _Yaml:
         data, self._positions = yaml12.read(_content(file), str(file))
         for index, record in enumerate(self._elements(data)):
             if not isinstance(record, dict):
-                raise self._positions.problem("an element is a mapping of its fields", ("elements", index))
+                sentence, hint = "an element is a mapping of its fields", "such as `- {reference: …, name: …}`"
+                raise self._positions.problem(sentence, ("elements", index), hint=hint)
             add(records.element(record, lambda *said, at=index: self._refuse(at, *said)))
 
     def _elements(self, data: Any) -> list[Any]:
         if not isinstance(data, dict) or "elements" not in data:
-            raise self._positions.problem("the file has no list of elements: start it with `elements:`", ())
+            sentence = "the file has no list of elements: start it with `elements:`"
+            raise self._positions.problem(sentence, (), code=Code.SYNTAX)
         for key in data:
             if key != "elements":
                 hint = yaml12.nearest(key, ["elements"])
                 raise self._positions.problem(
-                    f'a fleet file has no "{key}", only `elements:`', (key,), key=True, hint=hint
+                    f'a fleet file has no "{key}", only `elements:`', (key,), key=True, hint=hint, code=Code.UNKNOWN_KEY
                 )
         if not isinstance(data["elements"], list):
             raise self._positions.problem("`elements:` is not a list: start each element with `- `", ("elements",))
         return data["elements"]
 
     def _refuse(self, index: int, field: str, sentence: str, hint: str) -> NoReturn:
-        raise self._positions.problem(sentence, ("elements", index, field), key=True, hint=hint)
+        path = ("elements", index, field)
+        raise self._positions.problem(sentence, path, key=True, hint=hint, code=Code.WRONG_ELEMENT)
 
-    def place(self, index: int, field: str) -> Place:
-        return self._positions.file, *self._positions.of(("elements", index, field))
+    def place(self, index: int, field: str, position: int) -> Place:
+        return self._positions.file, *self._positions.of(("elements", index, field, position))
 
 
 class _Table:
@@ -109,11 +116,13 @@ class _Table:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 self._read(lines, records, add)
         except OSError as error:
-            raise RuleError(f"the file cannot be read: {error.strerror}", file=self._file) from None
+            raise _unreadable(error, file) from None
         except UnicodeDecodeError:
-            raise self._problem("this is not UTF-8 text: save the table as CSV in UTF-8") from None
+            raise _not_utf8(file) from None
         except csv.Error as error:
-            raise self._problem(f"this is not valid CSV: {error}") from None
+            hint = 'a cell that holds a quote is written "in ""quotes"""'
+            sentence = f"this is not valid CSV: {error}"
+            raise RuleError(sentence, code=Code.SYNTAX, file=self._file, line=self._line, hint=hint) from None
 
     def _read(self, lines: Any, records: Records, add: Callable[[Element], None]) -> None:
         first = lines.readline()
@@ -123,7 +132,9 @@ class _Table:
         self._check(headings)
         for cells in self._rows(lines, _delimiter(first)):
             if len(cells) != len(headings):
-                raise self._problem(f"{len(cells)} cells under {len(headings)} headings: add or remove delimiters")
+                hint = f"the headings are {', '.join(headings)}; a cell that holds the delimiter is put in quotes"
+                sentence = f"{len(cells)} cells under {len(headings)} headings: add or remove delimiters"
+                raise self._problem(sentence, hint)
             record: dict[str, Any] = dict(zip(headings, cells, strict=True))
             record["aliases"] = record.get("aliases", "").replace(";", " ").split()
             add(records.element(record, self._refuse))
@@ -150,9 +161,9 @@ class _Table:
         raise self._problem(sentence, hint)
 
     def _problem(self, sentence: str, hint: str = "") -> RuleError:
-        return RuleError(sentence, file=self._file, line=self._line, hint=hint)
+        return RuleError(sentence, code=Code.WRONG_TABLE, file=self._file, line=self._line, hint=hint)
 
-    def place(self, index: int, _field: str) -> Place:
+    def place(self, index: int, _field: str, _position: int) -> Place:
         return self._file, self._lines[index], 0
 
 
@@ -164,8 +175,27 @@ def _delimiter(heading: str) -> str:
     return ";" if ";" in heading and "," not in heading else ","
 
 
+def _not_utf8(file: Path) -> RuleError:
+    """What is said of a file that was found not to be UTF-8 by reading it; where, if it still is not."""
+    content = _content(file)
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return yaml12.not_utf8(content, error, str(file))
+    sentence = "the file was changed while it was read: check again"
+    return RuleError(sentence, code=Code.FILE_UNREADABLE, file=str(file))
+
+
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(yaml12.SIZE + 1)
     except OSError as error:
-        raise RuleError(f"the file cannot be read: {error.strerror}", file=str(file)) from None
+        raise _unreadable(error, file) from None
+
+
+def _unreadable(error: OSError, file: Path) -> RuleError:
+    sentence = f"the file cannot be read: {error.strerror}"
+    if isinstance(error, FileNotFoundError):
+        sentence = "the file is listed and not there: it was taken away meanwhile, or is a link to nowhere"
+    return RuleError(sentence, code=Code.FILE_UNREADABLE, file=str(file))

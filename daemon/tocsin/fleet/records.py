@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tocsin.model import Criticality, Element, ElementKind
+from tocsin.titling import titled
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def json_schema() -> dict[str, Any]:
         "properties": properties,
     }
     elements = {"type": "array", "description": "The elements, in any order.", "items": element}
-    return {
+    schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tocsin fleet",
         "description": "Elements that tickets are declared on. A table (CSV) has the same fields as headings.",
@@ -148,3 +149,4 @@ def json_schema() -> dict[str, Any]:
         "required": ["elements"],
         "properties": {"elements": elements},
     }
+    return titled(schema)

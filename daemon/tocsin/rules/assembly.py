@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tocsin import yaml12
-from tocsin.errors import RuleError
+from tocsin.errors import Code, RuleError
 from tocsin.model import Action
-from tocsin.rules import index, problems, schema, shadow, tables, timeline
+from tocsin.rules import index, messages, problems, schema, tables, timeline
 from tocsin.rules.compiler import Compiler, Shop
 from tocsin.rules.examples import Example
 from tocsin.rules.rule import FALLBACK, Fallback, Rule, RuleSet
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from tocsin.rules.timeline import RuleTest
     from tocsin.yaml12 import Path, Positions
 
-LARGEST = 32 * 1024 * 1024
-"""Largest rule file, in characters."""
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -43,24 +40,28 @@ class Assembly:
         self._folder = folder
         self._errors: list[RuleError] = []
         self._warnings: list[RuleError] = []
-        columns = tables.Columns({name: self._table(name) for name in files if name.endswith(".csv")}, self._errors)
+        columns = tables.Columns({name: self._table(name) for name in files if _is_table(name)}, self._errors)
         self._shop = Shop(Templates(), columns, backends, self._errors, self._warnings)
         self._rules: list[Rule] = []
         self._tests: list[RuleTest] = []
         self._ids: dict[str, str] = {}
+        self._used: set[str] = set()
+        """The payloads that tests use."""
         self._fallback: Fallback | None = None
 
     def add(self, name: str) -> None:
         """Add one rule file: its rules are tried after those of the files before it."""
         try:
-            data, positions = yaml12.read(self._files[name], self._folder + name, size=LARGEST)
+            data, positions = yaml12.read(self._files[name], self._folder + name)
         except RuleError as error:
             self._errors.append(error)
             return
         if isinstance(data, dict):
             self._add(data, positions)
         elif data is not None:
-            self._errors.append(positions.problem("a rule file is a mapping: begin it with `rules:`", ()))
+            self._errors.append(
+                positions.problem("a rule file is a mapping: begin it with `rules:`", (), code=Code.SYNTAX)
+            )
 
     def rule_set(self) -> RuleSet:
         """Return the finished rule set.
@@ -70,16 +71,13 @@ class Assembly:
         """
         if self._fallback is None and not self._errors:
             sentence = "no file says what happens to an alert that no rule knows: add `fallback: {action: record}`"
-            self._errors.append(RuleError(sentence, file=self._folder.rstrip("/")))
+            self._errors.append(RuleError(sentence, code=Code.FALLBACK, file=self._folder.rstrip("/")))
         if self._errors or self._fallback is None:
             raise problems.RulesError(self._errors)
+        self._check_payloads()
         rules = tuple(self._rules)
-        for later, earlier in shadow.unreachable(rules):
-            sentence = f'the rule "{later.id}" is never reached: "{earlier.id}" takes all that it would match'
-            hint = f"that is {earlier.file}:{earlier.line}"
-            self._warnings.append(RuleError(sentence, file=later.file, line=later.line, hint=hint))
         return RuleSet(
-            hash=_hash(self._files),
+            hash=content_hash(self._files),
             files=self._files,
             rules=rules,
             fallback=self._fallback,
@@ -114,32 +112,49 @@ class Assembly:
             return
         if written.id in self._ids or written.id == FALLBACK:
             hint = f"the first is {self._ids.get(written.id, 'the fallback')}"
-            self._errors.append(positions.problem(f'the id "{written.id}" is taken', (*path, "id"), hint=hint))
+            sentence = f'the id "{written.id}" is taken'
+            self._errors.append(positions.problem(sentence, (*path, "id"), hint=hint, code=Code.ID_TAKEN))
             return
         self._ids[written.id] = f"{positions.file}:{positions.of(path)[0]}"
         if rule := Compiler(self._shop, positions, path, defaults).rule(written):
             self._rules.append(rule)
 
     def _add_test(self, raw: Any, samples: Mapping[str, Sample], positions: Positions, path: Path) -> None:
-        def refuse(sentence: str, way: Path, hint: str) -> None:
-            self._errors.append(positions.problem(sentence, (*path, *way), hint=hint))
-
-        if (example := self._valid(Example, raw, positions, path)) and (
-            test := timeline.rule_test(example, samples, (positions.file, positions.of(path)[0]), refuse)
-        ):
+        example = self._valid(Example, raw, positions, path)
+        if example is None:
+            return
+        self._used.update(step.payload.file for step in example.alerts if step.payload and step.payload.file)
+        if test := timeline.rule_test(example, self._stage(samples, positions, path)):
             self._tests.append(test)
+
+    def _stage(self, samples: Mapping[str, Sample], positions: Positions, path: Path) -> timeline.Stage:
+        def refuse(sentence: str, way: Path, hint: str) -> None:
+            self._errors.append(positions.problem(sentence, (*path, *way), hint=hint, code=Code.WRONG_TEST))
+
+        def line_of(way: Path) -> int:
+            return positions.of((*path, *way))[0]
+
+        return timeline.Stage(samples=samples, files=self._files, file=positions.file, line_of=line_of, refuse=refuse)
+
+    def _check_payloads(self) -> None:
+        """A payload that no test uses is only carried along."""
+        for name in sorted(name for name in self._files.keys() - self._used if name.startswith(messages.FOLDER)):
+            self._warnings.append(
+                RuleError("no test uses this payload", code=Code.SAMPLE_UNUSED, file=self._folder + name)
+            )
 
     def _check_samples(self, head: schema.RuleFile, tests: Sequence[Any], positions: Positions) -> None:
         """A sample that no test uses is a slip of the pen, or a test forgotten."""
         used = {step.get("use") for test in tests for step in _steps(test)}
-        for name in head.samples.keys() - used:
+        for name in sorted(head.samples.keys() - used):
             sentence = f'no test of this file uses the sample "{name}"'
-            self._warnings.append(positions.problem(sentence, ("samples", name), key=True))
+            path = ("samples", name)
+            self._warnings.append(positions.problem(sentence, path, key=True, code=Code.SAMPLE_UNUSED))
 
     def _add_fallback(self, written: schema.Fallback, positions: Positions) -> None:
         if self._fallback:
             sentence = "there is a fallback already: keep one in all files"
-            self._errors.append(positions.problem(sentence, ("fallback",), key=True))
+            self._errors.append(positions.problem(sentence, ("fallback",), key=True, code=Code.FALLBACK))
         self._fallback = Fallback(Action(written.action), written.reason)
 
     def _valid(self, kind: type[M], raw: Any, positions: Positions, path: Path) -> M | None:
@@ -151,12 +166,16 @@ class Assembly:
             return None
 
 
+def _is_table(name: str) -> bool:
+    return name.endswith(".csv") and not name.startswith(messages.FOLDER)
+
+
 def _steps(test: Any) -> list[dict[str, Any]]:
     alerts = test.get("alerts") if isinstance(test, dict) else None
     return [step for step in alerts if isinstance(step, dict)] if isinstance(alerts, list) else []
 
 
-def _hash(files: Mapping[str, str]) -> str:
+def content_hash(files: Mapping[str, str]) -> str:
     """16 hexadecimal digits that only the same files share."""
     content = hashlib.sha256()
     for name, text in sorted(files.items()):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from tocsin.errors import Code
 from tocsin.model import LANGUAGES, Action
 from tocsin.rules import conditions, declaring, grammar, policies, texts
-from tocsin.rules.declaring import Wrong
 from tocsin.rules.facts import OF_ALERT, OF_TICKET
 from tocsin.rules.rule import Declaration, Rule, Where
 from tocsin.rules.schema import Lifetime
 from tocsin.rules.shapes import Languages
+from tocsin.rules.wrong import Wrong
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Shop:
         """Note a backend that the settings do not have; where they are not known, any will do."""
         if backend is not None and self.backends and backend not in self.backends:
             hint = nearest(backend, self.backends) or f"there are {', '.join(sorted(self.backends))}"
-            self.errors.append(positions.problem(f'no backend is called "{backend}"', path, hint=hint))
+            sentence = f'no backend is called "{backend}"'
+            self.errors.append(positions.problem(sentence, path, hint=hint, code=Code.UNKNOWN_NAME))
 
 
 class Compiler:
@@ -107,7 +109,9 @@ class Compiler:
             for name, _ in condition.regex.groups if condition.regex else ():
                 if name in RESERVED or name in captured:
                     why = "is what a variable is called already" if name in RESERVED else "is captured twice"
-                    self._note(f'"{name}" {why}: choose another name', "match", condition.field, "regex")
+                    sentence = f'"{name}" {why}: choose another name'
+                    path = ("match", condition.field, "regex")
+                    self._note(Wrong(sentence, *path, code=Code.CONTRADICTION, word=name))
                 captured.add(name)
         return frozenset(captured)
 
@@ -122,12 +126,14 @@ class Compiler:
         """A rule that declares nothing says nothing about tickets."""
         for name in _ONLY_TICKETS:
             if name in written.model_fields_set:
-                self._note(f'a rule whose action is {written.action} has no "{name}": remove it', name, key=True)
+                sentence = f'a rule whose action is {written.action} has no "{name}": remove it'
+                self._note(Wrong(sentence, name, key=True, code=Code.CONTRADICTION))
 
     def _declaration(self, written: schema.Rule) -> Declaration | None:
         if written.element is None or written.impact is None:
             missing = "element" if written.element is None else "impact"
-            self._note(f'the key "{missing}" is missing: a ticket needs one')
+            hint = "a rule that declares nothing says `action: record` or `action: ignore`"
+            self._note(Wrong(f'the key "{missing}" is missing: a ticket needs one', hint=hint, code=Code.MISSING_KEY))
             return None
         said = (written.element, written.impact)
         life = policies.inherited(written, self._defaults)
@@ -153,14 +159,22 @@ class Compiler:
         else:
             given = said.model_dump(exclude_none=True) if isinstance(said, Languages) else default
             sources, path = dict(given), ("ticket", what, "")
+            self._check_languages(what, sources)
         made = ((language, self._text(what, language, source, path)) for language, source in sources.items())
         return tuple((language, template) for language, template in made if template)
+
+    def _check_languages(self, what: str, sources: Mapping[str, str]) -> None:
+        """One text for all languages is a choice; one language of two is half a translation."""
+        for missing in (language for language in LANGUAGES if language not in sources):
+            sentence = f"the ticket's {what} is missing in {missing}: it gets the {'/'.join(sources)} text"
+            hint = "one text without a language is for all of them"
+            self._warn(sentence, ("ticket", what), Code.LANGUAGE_MISSING, hint)
 
     def _text(self, what: str, language: str, source: str, path: Path) -> Template | None:
         path = tuple(step or language for step in path)
         if (length := grammar.literal_length(source)) > _LONGEST[what]:
             sentence = f"a ticket's {what} has at most {_LONGEST[what]} characters, these are {length}: it will be cut"
-            self._shop.warnings.append(self._positions.problem(sentence, (*self._path, *path)))
+            self._warn(sentence, path, Code.TEXT_TOO_LONG)
         make = self._shop.templates.template
         return self._made(lambda: make(f"ticket.{what}.{language}", source, OF_TICKET, self._captures), *path)
 
@@ -168,11 +182,17 @@ class Compiler:
         """What `make` returns; None, after noting why, when it refuses."""
         try:
             return make()
-        except Wrong as error:
-            self._note(str(error), *error.path, key=error.key)
-        except ValueError as error:
-            self._note(str(error), *path)
+        except Wrong as wrong:
+            self._note(wrong.at(*path))
         return None
 
-    def _note(self, sentence: str, *path: str | int, key: bool = False, hint: str = "") -> None:
-        self._shop.errors.append(self._positions.problem(sentence, (*self._path, *path), key=key, hint=hint))
+    def _note(self, wrong: Wrong) -> None:
+        path = (*self._path, *wrong.path)
+        self._shop.errors.append(
+            self._positions.problem(
+                wrong.problem, path, key=wrong.key, hint=wrong.hint, code=wrong.code, word=wrong.word
+            )
+        )
+
+    def _warn(self, sentence: str, path: Path, code: Code, hint: str = "") -> None:
+        self._shop.warnings.append(self._positions.problem(sentence, (*self._path, *path), code=code, hint=hint))

@@ -49,6 +49,10 @@ class Condition:
     """Of a regular expression or glob: what must be found in the value."""
     regex: patterns.Regex | None = None
     """The regular expression, when it has named captures."""
+    operator: str = ""
+    """What it is called in the file, such as `gte`; nothing for an equality."""
+    operand: Any = None
+    """Of a number, `exists` or `cidr`: what the value is compared with. Of `not`: the conditions that must not all hold."""
 
     def tried(self, rule: str, actual: str) -> Tried:
         """Return that this condition failed for a value."""
@@ -85,25 +89,37 @@ def _regex(field: str, text: str, regex: str) -> Condition:
         return value and expression.search(value)
 
     named = expression if expression.groups else None
-    return Condition(field, text, fields.getter(field), test, pattern=regex, regex=named)
+    return Condition(field, text, fields.getter(field), test, pattern=regex, regex=named, operator="regex")
 
 
 def _glob(field: str, text: str, globs: str | Sequence[str]) -> Condition:
     pattern = patterns.from_globs(_listed(globs))
     search = patterns.Regex(pattern).search
-    return Condition(field, text, fields.getter(field), lambda value: value and search(value), pattern=pattern)
+
+    def test(value: str) -> Any:
+        return value and search(value)
+
+    return Condition(field, text, fields.getter(field), test, pattern=pattern, operator="glob")
 
 
 def _not(field: str, text: str, unwanted: Any) -> Condition:
-    tests = [condition.test for condition in _of_field(field, unwanted)]
-    return Condition(field, text, fields.getter(field), lambda value: not all(test(value) for test in tests))
+    inner = tuple(_of_field(field, unwanted))
+    tests = [condition.test for condition in inner]
+
+    def test(value: str) -> bool:
+        return not all(test(value) for test in tests)
+
+    return Condition(field, text, fields.getter(field), test, operator="not", operand=inner)
 
 
 def _exists(field: str, text: str, wanted: bool) -> Condition:  # noqa: FBT001 - the operand as the file has it
-    return Condition(field, text, fields.getter(field), lambda value: bool(value) is wanted)
+    def test(value: str) -> bool:
+        return bool(value) is wanted
+
+    return Condition(field, text, fields.getter(field), test, operator="exists", operand=wanted)
 
 
-def _number(compare: Callable[[float, float], bool]) -> Callable[[str, str, float], Condition]:
+def _number(name: str, compare: Callable[[float, float], bool]) -> Callable[[str, str, float], Condition]:
     def build(field: str, text: str, bound: float) -> Condition:
         def test(value: str) -> bool:
             try:
@@ -111,14 +127,14 @@ def _number(compare: Callable[[float, float], bool]) -> Callable[[str, str, floa
             except ValueError:
                 return False
 
-        return Condition(field, text, fields.getter(field), test)
+        return Condition(field, text, fields.getter(field), test, operator=name, operand=bound)
 
     return build
 
 
 def _cidr(field: str, text: str, networks: Any) -> Condition:
-    test = patterns.within(networks if isinstance(networks, tuple) else (networks,))
-    return Condition(field, text, fields.getter(field), test)
+    listed = networks if isinstance(networks, tuple) else (networks,)
+    return Condition(field, text, fields.getter(field), patterns.within(listed), operator="cidr", operand=listed)
 
 
 _OPERATORS: dict[str, Callable[[str, str, Any], Condition]] = {
@@ -126,7 +142,7 @@ _OPERATORS: dict[str, Callable[[str, str, Any], Condition]] = {
     "glob": _glob,
     "not_": _not,
     "exists": _exists,
-    **{name: _number(compare) for name, compare in _NUMBERS.items()},
+    **{name: _number(name, compare) for name, compare in _NUMBERS.items()},
     "cidr": _cidr,
 }
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from tocsin.model import Impact, Severity, Status
-from tocsin.rules.choices import ByName, ByTable, Constant, ImpactChoice
+from tocsin.errors import Code
+from tocsin.model import Impact
+from tocsin.rules.choices import WORDS, ByName, ByTable, Constant, ImpactChoice
 from tocsin.rules.facts import Facts, value
 from tocsin.rules.fields import FIELDS, is_field
 from tocsin.rules.schema import ElementTable, ImpactBy, Lookup
 from tocsin.rules.tables import ANY
 from tocsin.rules.texts import Key
+from tocsin.rules.wrong import Wrong
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -28,18 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORDS: dict[str, tuple[str, ...]] = {"severity": tuple(Severity), "status": tuple(Status)}
-"""The fields whose values are a closed list."""
-
-
-class Wrong(ValueError):  # noqa: N818 - said, noted, never met by a caller of the loader
-    """Something in a rule is wrong; `path` leads to it from the rule."""
-
-    def __init__(self, sentence: str, *path: str | int, key: bool = False) -> None:
-        super().__init__(sentence)
-        self.path = path
-        self.key = key
-
 
 def element(
     written: str | Lookup | ElementTable, lookup: Callable[[str], Template], columns: Columns, captures: frozenset[str]
@@ -48,7 +38,7 @@ def element(
 
     Args:
         written: what the file says.
-        lookup: compiles the template of a name, or raises ValueError.
+        lookup: compiles the template of a name, or raises Wrong.
         columns: the tables.
         captures: the rule's captures.
 
@@ -57,13 +47,14 @@ def element(
     """
     if isinstance(written, str):
         if "{{" in written:
-            raise Wrong("this is a reference, not a template: write {lookup: '…'}", "element")
+            raise Wrong("this is a reference, not a template", "element", hint="write {lookup: '…'}")
         return Constant(written)
     if isinstance(written, Lookup):
-        return ByName(_at(lambda: lookup(written.lookup), "element", "lookup"), written.missing, written.ambiguous)
+        name = _at(lambda: lookup(written.lookup), "element", "lookup")
+        return ByName(name, written.missing, written.ambiguous, "ambiguous" in written.model_fields_set)
     read = _read(written.by, captures, "element", "by")
     references = _at(lambda: columns.column(written.table, written.column, str), "element", "table")
-    return ByTable(written.table, written.by, read, references, written.missing)
+    return ByTable(written.table, written.by, read, references, written.missing, written.column)
 
 
 def impact(written: Impact | ImpactBy | ImpactTable, columns: Columns, captures: frozenset[str]) -> ImpactChoice:
@@ -80,7 +71,7 @@ def impact(written: Impact | ImpactBy | ImpactTable, columns: Columns, captures:
         _check_values(written, impacts)
         return ImpactChoice(written.otherwise, written.by, read, impacts)
     table = _at(lambda: columns.column(written.table, written.column, as_impact), "impact", "table")
-    return ImpactChoice(table.get(ANY) or written.otherwise, written.by, read, table, written.table)
+    return ImpactChoice(table.get(ANY) or written.otherwise, written.by, read, table, written.table, written.column)
 
 
 def key(names: tuple[str, ...], rule: str, captures: frozenset[str]) -> Key:
@@ -102,13 +93,13 @@ def as_impact(text: str) -> Impact:
     """Return the impact that a cell names.
 
     Raises:
-        ValueError: it names none; the sentence names the nearest.
+        Wrong: it names none; the hint names the nearest.
     """
     try:
         return Impact(text)
     except ValueError:
         hint = nearest(text, Impact) or f"there are {', '.join(Impact)}"
-        raise ValueError(f'"{text}" is no impact ({hint})') from None
+        raise Wrong(f'"{text}" is no impact', hint=hint, code=Code.WRONG_TABLE) from None
 
 
 def _reference(facts: Facts) -> str:
@@ -121,23 +112,23 @@ def _read(name: str, captures: frozenset[str], *path: str | int, also: Collectio
         return value(name, captures)
     known = [*FIELDS, *sorted(captures), *also]
     hint = nearest(name, known) or f"there are {', '.join(known)} and labels.NAME"
-    raise Wrong(f'unknown name "{name}" ({hint})', *path)
+    raise Wrong(f'unknown name "{name}"', *path, hint=hint, code=Code.UNKNOWN_NAME)
 
 
 def _check_values(written: ImpactBy, impacts: dict[str, Impact]) -> None:
     """Whether each value can be met, and each that can be met has an impact."""
-    words = _WORDS.get(written.by, ())
+    words = WORDS.get(written.by, ())
     for said in impacts if words else ():
         if said not in words:
             hint = nearest(said, words) or f"there are {', '.join(words)}"
-            raise Wrong(f'"{said}" is no {written.by} ({hint})', "impact", said, key=True)
+            raise Wrong(f'"{said}" is no {written.by}', "impact", said, key=True, hint=hint)
     if written.otherwise is None and not (words and impacts.keys() >= set(words)):
-        raise Wrong(f"no impact for any other {written.by}: add `else:`", "impact")
+        raise Wrong(f"no impact for any other {written.by}: add `else:`", "impact", code=Code.MISSING_KEY)
 
 
 def _at(make: Callable[[], T], *path: str) -> T:
     """What `make` returns; what it refuses is said with the path to it."""
     try:
         return make()
-    except ValueError as error:
-        raise Wrong(str(error), *path) from None
+    except Wrong as wrong:
+        raise wrong.at(*path) from None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from tocsin.errors import Code
+from tocsin.rules.wrong import Wrong
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -46,4 +48,4 @@ def known(name: str) -> str:
     if is_field(name):
         return name
     hint = nearest(name, FIELDS) or f"it has {', '.join(FIELDS)} and labels.NAME"
-    raise ValueError(f'an alert has no field "{name}" ({hint})')
+    raise Wrong(f'an alert has no field "{name}"', hint=hint, code=Code.UNKNOWN_NAME)

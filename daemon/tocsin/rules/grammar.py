@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tocsin.errors import Code
 from tocsin.rules.facts import ELEMENT_FIELDS
-from tocsin.yaml12 import nearest
+from tocsin.rules.wrong import Wrong
+from tocsin.yaml12 import nearest, occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -53,19 +55,21 @@ def check_code(source: str, names: Iterable[str], known: Collection[str]) -> Non
         known: the variables there are.
 
     Raises:
-        ValueError: it does; the sentence names what, and the nearest that may be used.
+        Wrong: it does; the sentence names what, the hint the nearest that may be used.
     """
     if stray := re.search(r"\{[{%#]|[}%#]\}", _PIECE.sub("", source)):
-        raise ValueError(f'"{stray[0]}" has no counterpart: to print it, write {{{{ "{stray[0]}" }}}}')
+        hint = f'to print it, write {{{{ "{stray[0]}" }}}}'
+        raise Wrong(f'"{stray[0]}" has no counterpart', hint=hint, code=Code.WRONG_TEMPLATE, word=stray[0])
     pieces = [(piece[0], piece[1] or "") for piece in _PIECE.finditer(source)]
     code = " ; ".join(_TEXT.sub("''", inner) for _, inner in pieces)
     _words("block", (found for piece, _ in pieces for found in _BLOCK.findall(piece[:80])), BLOCKS)
     _words("filter", _FILTER.findall(code), FILTERS)
     _words("test", _TEST.findall(code), TESTS)
     if method := _METHOD.search(code):
-        raise ValueError(f'methods such as ".{method[1]}()" are not available: use a filter ({_listed(FILTERS)})')
+        sentence = f'methods such as ".{method[1]}()" are not available: use a filter'
+        raise Wrong(sentence, hint=_listed(FILTERS), code=Code.WRONG_TEMPLATE, word=method[1])
     if _REPEATED.search(code):
-        raise ValueError("a text cannot be multiplied: write it out")
+        raise Wrong("a text cannot be multiplied: write it out", code=Code.WRONG_TEMPLATE)
     check_names(names, known)
     _comparisons(code, known)
 
@@ -75,11 +79,23 @@ def literal_length(source: str) -> int:
     return len(_PIECE.sub("", source))
 
 
+def placed(wrong: Wrong, source: str) -> Wrong:
+    """Return what is wrong with a template, knowing how often the word stands outside of code before it is wrong."""
+    word, _ = wrong.word
+    if not word or wrong.path:
+        return wrong
+    for piece in _PIECE.finditer(source):
+        if piece[1] and occurrences(_TEXT.sub(lambda text: " " * len(text[0]), piece[1]), word, len(piece[1])):
+            wrong.word = (word, occurrences(source, word, piece.start()))
+            break
+    return wrong
+
+
 def check_names(names: Iterable[str], known: Collection[str]) -> None:
     """Refuse a variable that is not known, or a field that it does not have.
 
     Raises:
-        ValueError: one is not; the sentence names the nearest that is.
+        Wrong: one is not; the hint names the nearest that is.
     """
     for name in sorted(names):
         head, _, rest = name.partition(".")
@@ -88,9 +104,10 @@ def check_names(names: Iterable[str], known: Collection[str]) -> None:
         if head == "element":
             _words("field of an element", [rest], ELEMENT_FIELDS)
         elif head == "labels" and "." in rest:
-            raise ValueError(f"\"labels.{rest}\" is no label: write labels['{rest}']")
+            hint = f"write labels['{rest}']"
+            raise Wrong(f'"labels.{rest}" is no label', hint=hint, code=Code.WRONG_TEMPLATE, word=f"labels.{rest}")
         elif rest and head != "labels":
-            raise ValueError(f'"{head}" is a text and has no "{rest}"')
+            raise Wrong(f'"{head}" is a text and has no "{rest}"', code=Code.WRONG_TEMPLATE, word=name)
 
 
 def _comparisons(code: str, known: Collection[str]) -> None:
@@ -98,14 +115,15 @@ def _comparisons(code: str, known: Collection[str]) -> None:
     for found in _COMPARED.findall(code):
         name = "".join(found)
         if name.partition(".")[0] in known:
-            raise ValueError(f'"{name}" is a text, not a number: write {name}|int or {name}|float')
+            hint = f"write {name}|int or {name}|float"
+            raise Wrong(f'"{name}" is a text, not a number', hint=hint, code=Code.WRONG_TEMPLATE, word=name)
 
 
 def _words(kind: str, words: Iterable[str], known: Collection[str]) -> None:
     for word in words:
         if word not in known:
             hint = nearest(word, known) or f"there are {_listed(known)}"
-            raise ValueError(f'unknown {kind} "{word}" ({hint})')
+            raise Wrong(f'unknown {kind} "{word}"', hint=hint, code=Code.UNKNOWN_NAME, word=word)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import re2
 
+from tocsin.errors import Code
+from tocsin.rules.wrong import Wrong
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -19,6 +22,20 @@ LONGEST = 2_000
 """Longest regular expression, in characters."""
 
 _PORT = re.compile(r":\d+\Z")
+
+_HINTS = {
+    "invalid perl operator": "RE2 looks neither ahead nor behind: match what is there, and let `not: {regex: …}` or "
+    "`where:` exclude the rest",
+    "invalid escape sequence": "RE2 knows no back-references: compare captures in `where:`",
+    "missing )": "close the parenthesis, or write \\( for the sign itself",
+    "unexpected )": "open the parenthesis, or write \\) for the sign itself",
+    "missing ]": "close the bracket, or write \\[ for the sign itself",
+    "no argument for repetition operator": "write \\ before a sign that is meant as itself",
+    "invalid repetition size": "repeat at most 1000 times",
+    "invalid named capture group": "a capture is written (?P<name>…)",
+    "duplicate capture group name": "give each capture its own name",
+}
+"""What to do about what RE2 says."""
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
@@ -31,11 +48,16 @@ def checked(regex: str) -> str:
         ValueError: RE2 cannot compile it; the sentence says why.
     """
     if len(regex) > LONGEST:
-        raise ValueError(f"a regular expression of more than {LONGEST} characters: shorten it")
+        sentence = f"a regular expression of more than {LONGEST} characters: shorten it"
+        raise Wrong(sentence, code=Code.WRONG_REGEX)
     try:
         _compiled(regex)
     except re2.error as error:
-        raise ValueError(f"not a regular expression of RE2: {_said(error)}") from None
+        said = _said(error)
+        word = said.rpartition(": ")[2]
+        hint = next((hint for sign, hint in _HINTS.items() if sign in said), "")
+        sentence = f"not a regular expression of RE2: {said}"
+        raise Wrong(sentence, hint=hint, code=Code.WRONG_REGEX, word=word if word in regex else "") from None
     return regex
 
 
@@ -98,7 +120,10 @@ def network(text: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text if isinstance(text, str) else "")
     except ValueError as error:
-        raise ValueError(f'"{text}" is no network ({error}): write one such as 192.0.2.0/24') from None
+        inside = isinstance(text, str) and "host bits" in str(error)
+        hint = f"write {ip_network(str(text), strict=False)}" if inside else "write one such as 192.0.2.0/24"
+        said = "is an address inside a network" if inside else "is no network"
+        raise Wrong(f'"{text}" {said}', hint=hint) from None
 
 
 def within(networks: Sequence[IPv4Network | IPv6Network]) -> Callable[[str], bool]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from tocsin.errors import RuleError
+from tocsin.errors import Code, RuleError
 from tocsin.rules.schema import RuleFile
+from tocsin.rules.wrong import Wrong
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -43,27 +44,41 @@ class RulesError(RuleError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-def of(error: ValidationError, positions: Positions, prefix: Path = ()) -> list[RuleError]:
+def of(
+    error: ValidationError, positions: Positions, prefix: Path = (), root: type[BaseModel] = RuleFile
+) -> list[RuleError]:
     """Return everything that is wrong, as errors with their places.
 
     Args:
         error: what pydantic raised.
         positions: where the file's values stand.
         prefix: the way to the value that was validated.
+        root: what the whole file is.
     """
     return [
-        _problem(details, positions, prefix)
+        _problem(details, positions, prefix, root)
         for details in error.errors(include_url=False)
         if not (details["type"] == "too_short" and details["input"])  # its items were refused, each by itself
     ]
 
 
-def _problem(details: ErrorDetails, positions: Positions, prefix: Path) -> RuleError:
+def _problem(details: ErrorDetails, positions: Positions, prefix: Path, root: type[BaseModel]) -> RuleError:
     said = (*prefix, *details["loc"])
     path = tuple(step for step in said if not (isinstance(step, str) and (step == _KEY or _TAG.match(step))))
     key = details["type"] == "extra_forbidden" or said[-1] == _KEY
-    sentence, hint = _SENTENCES.get(details["type"], _other)(details, path)
-    return positions.problem(sentence, path, key=key, hint=hint)
+    if details["type"] == "extra_forbidden":
+        sentence, hint = _unknown_key(path, root)
+    else:
+        sentence, hint = _SENTENCES.get(details["type"], _other)(details, path)
+    said_by_us = (details.get("ctx") or {}).get("error")
+    if isinstance(said_by_us, Wrong):
+        own = said_by_us
+        return positions.problem(own.problem, path, key=key, hint=own.hint, code=own.code, word=own.word)
+    code = _CODES.get(details["type"], Code.WRONG_VALUE)
+    return positions.problem(sentence, path, key=key, hint=hint, code=code)
+
+
+_CODES = {"extra_forbidden": Code.UNKNOWN_KEY, "missing": Code.MISSING_KEY}
 
 
 Said = tuple[str, str]
@@ -83,9 +98,12 @@ def _missing(_details: ErrorDetails, path: Path) -> Said:
     return f'the key "{path[-1]}" is missing', ""
 
 
-def _unknown_key(_details: ErrorDetails, path: Path) -> Said:
-    known = sorted(set(_keys(path[:-1])))
-    return f'unknown key "{path[-1]}"', nearest(str(path[-1]), known) or f"known: {', '.join(known)}"
+def _unknown_key(path: Path, root: type[BaseModel]) -> Said:
+    known = sorted(set(_keys(path[:-1], root)))
+    key = str(path[-1])
+    if key in known:  # of another kind of mapping that may stand there
+        return f'unknown key "{key}"', "it does not go with the other keys here"
+    return f'unknown key "{key}"', nearest(key, known) or f"known: {', '.join(known)}"
 
 
 def _unknown_word(details: ErrorDetails, _path: Path) -> Said:
@@ -111,6 +129,13 @@ def _shaped(details: ErrorDetails, _path: Path) -> Said:
     return f"{_shown(details['input'])} where {shapes} is wanted", ""
 
 
+def _bound(details: ErrorDetails, _path: Path) -> Said:
+    bounds = details["ctx"]
+    least, most = bounds.get("ge"), bounds.get("le")
+    said = f"at least {least}" if least is not None else f"at most {most}"
+    return f"{_shown(details['input'])} where {said} is wanted", ""
+
+
 def _id(_details: ErrorDetails, _path: Path) -> Said:
     return "an id is made of small letters, digits and hyphens, at most 80", ""
 
@@ -118,7 +143,6 @@ def _id(_details: ErrorDetails, _path: Path) -> Said:
 _SENTENCES: dict[str, Callable[[ErrorDetails, Path], Said]] = {
     "value_error": _own,
     "missing": _missing,
-    "extra_forbidden": _unknown_key,
     "enum": _unknown_word,
     "literal_error": _unknown_word,
     "string_type": _not_text,
@@ -131,6 +155,9 @@ _SENTENCES: dict[str, Callable[[ErrorDetails, Path], Said]] = {
     "too_short": _wanted("at least one"),
     "float_type": _wanted("a number"),
     "int_type": _wanted("a whole number"),
+    "finite_number": _wanted("a finite number"),
+    "greater_than_equal": _bound,
+    "less_than_equal": _bound,
     "bool_type": _wanted("true or false"),
 }
 
@@ -151,9 +178,9 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _keys(path: Path) -> Iterator[str]:
+def _keys(path: Path, root: type[BaseModel]) -> Iterator[str]:
     """The keys that are known at a place; where several kinds of mapping may stand, those of all."""
-    models: list[type[BaseModel]] = [RuleFile]
+    models: list[type[BaseModel]] = [root]
     for step in path:
         models = [inner for model in models for inner in _below(model, step)] or models
     for model in models:

@@ -6,16 +6,16 @@ become the descriptions in the JSON Schema that editors use.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 from tocsin.model import Impact  # noqa: TC001 - pydantic reads it
-from tocsin.rules import patterns
-from tocsin.rules.examples import Example, Sample  # noqa: TC001 - pydantic reads them
+from tocsin.rules import fields, patterns
+from tocsin.rules.examples import Example, Sample
 from tocsin.rules.shapes import (
-    FIELD_SCHEMA,
     ByShape,
     FieldName,
     InLanguages,
@@ -29,6 +29,7 @@ from tocsin.rules.shapes import (
     TextOrList,
     shape,
 )
+from tocsin.titling import titled
 
 
 class Operators(Model):
@@ -213,7 +214,7 @@ class Rule(Lifetime):
     """Name of the rule: small letters, digits and hyphens; unique over all files."""
     title: Maybe[Text] = None
     """What the rule is for, in a few words."""
-    match: dict[FieldName, Value] = Field(json_schema_extra={"propertyNames": FIELD_SCHEMA})
+    match: dict[FieldName, Value]
     """The conditions, field by field; all must hold. An empty mapping matches every alert."""
     where: Maybe[Text] = None
     """One more condition, in the expression language of the templates, such as `count|int > 20`."""
@@ -267,18 +268,32 @@ class RuleFile(Model):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a rule file (draft 2020-12), for editors."""
-    schema: dict[str, Any] = _tidy(RuleFile.model_json_schema())
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": "tocsin rules"}
+    schema: dict[str, Any] = tidied(RuleFile.model_json_schema())
+    _offer_fields(schema["$defs"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | titled(schema) | {"title": "tocsin rules"}
 
 
-def _tidy(schema: Any) -> Any:
-    """Without what pydantic says for Python's sake: titles, and None where a key may be left out but not be empty."""
+def _offer_fields(definitions: dict[str, Any]) -> None:
+    """Have the fields of an alert as keys of `match`: editors offer keys, and do not look into patterns of them."""
+    match = definitions["Rule"]["properties"]["match"]
+    definitions["Value"] = {"description": "What a field must be."} | match.pop("additionalProperties")
+    value = {"$ref": "#/$defs/Value"}
+    match["properties"] = {
+        name: value | {"description": f"What this must be: {Sample.model_fields[name].description}"}
+        for name in fields.FIELDS
+    }
+    match["patternProperties"] = {rf"^{re.escape(fields.LABEL)}.": value | {"description": "What this label must be."}}
+    match["additionalProperties"] = False
+
+
+def tidied(schema: Any) -> Any:
+    """Return a JSON Schema without what pydantic says for Python's sake: titles, and None where a key may be left out but not be empty."""
     if isinstance(schema, list):
-        return [_tidy(item) for item in schema]
+        return [tidied(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     tidy = {
-        key: _tidy(value)
+        key: tidied(value)
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
     }

@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    JsonValue,
     PlainValidator,
     Strict,
     Tag,
@@ -21,7 +20,9 @@ from pydantic import (
     model_validator,
 )
 
+from tocsin.errors import Code
 from tocsin.rules import fields, patterns, span
+from tocsin.rules.wrong import Wrong
 
 
 class Model(BaseModel):
@@ -39,7 +40,7 @@ def shape(value: object) -> str:
 
 def _given(value: object) -> object:
     if value is None:
-        raise ValueError("it has no value: give one or remove the key")
+        raise Wrong("it has no value: give one or remove the key")
     return value
 
 
@@ -49,14 +50,19 @@ Maybe = Annotated[T | None, BeforeValidator(_given)]
 ByShape = Discriminator(shape)
 Text = Annotated[str, Field(min_length=1)]
 Span = Annotated[
-    timedelta, BeforeValidator(span.parse), WithJsonSchema({"type": "string", "pattern": span.FORM, "examples": ["2m"]})
+    timedelta,
+    BeforeValidator(span.parse),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": span.FORM,
+            "patternErrorMessage": "A span of time is 30s, 2m, 1h30m or 7d.",
+            "examples": ["2m"],
+        }
+    ),
 ]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 FieldName = Annotated[str, AfterValidator(fields.known)]
-FIELD_SCHEMA: dict[str, JsonValue] = {
-    "anyOf": [{"enum": list(fields.FIELDS)}, {"type": "string", "pattern": r"^labels\..+"}]
-}
-"""The names of fields, for the JSON Schema."""
 TextOrList = Annotated[
     Annotated[Text, Tag("(text)")] | Annotated[tuple[Text, ...], Field(min_length=1), Tag("(list)")], ByShape
 ]
@@ -64,7 +70,13 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(patterns.network, 
 NetworkOrList = Annotated[
     Annotated[Network, Tag("(text)")] | Annotated[tuple[Network, ...], Field(min_length=1), Tag("(list)")], ByShape
 ]
-RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
+RuleId = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,79}$",
+        json_schema_extra={"patternErrorMessage": "An id is made of small letters, digits and hyphens, at most 80."},
+    ),
+]
 
 
 class Languages(Model):
@@ -78,7 +90,7 @@ class Languages(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Languages:
         if self.en is None and self.fr is None:
-            raise ValueError("no text: give it in en or fr")
+            raise Wrong("no text: give it in en or fr", code=Code.MISSING_KEY)
         return self
 
 

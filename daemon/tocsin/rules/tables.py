@@ -7,20 +7,26 @@ has no row of its own. Knows texts and lines; what a cell means is the rule's bu
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tocsin.errors import RuleError
+from tocsin.errors import Code, RuleError
+from tocsin.rules.wrong import Wrong
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
 ANY = "*"
 """The value that stands for every other one."""
+
+
+_CELL = {sign: re.compile(rf'[ \t]*(?:"(?:[^"]|"")*"|[^{sign}"\r\n]*)') for sign in ",;"}
+"""One cell as it is written, before the sign between cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,8 @@ class Cell:
 
     text: str
     line: int
+    position: int
+    """How many cells are before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +47,34 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     """Each row with the line it starts in."""
+    lines: tuple[str, ...] = ()
+    """The file as it is written."""
+
+    def problem(
+        self, sentence: str, line: int, position: int, hint: str = "", code: Code = Code.WRONG_TABLE
+    ) -> RuleError:
+        """Return the error that says something is wrong with a cell: its line and how many cells are before it."""
+        error = _problem(self.lines, self.file, sentence, line, position, hint)
+        error.code = code
+        return error
 
     def pairs(self, column: str) -> dict[str, Cell]:
         """Return what a column says for each value of the first one; empty cells say nothing.
 
         Raises:
             RuleError: a value has two rows.
-            ValueError: there is no such column; the sentence names the nearest.
+            Wrong: there is no such column; the hint names the nearest.
         """
         if column not in self.columns:
             hint = nearest(column, self.columns) or f"it has {', '.join(self.columns)}"
-            raise ValueError(f'{self.file} has no column "{column}" ({hint})')
+            raise Wrong(f'{self.file} has no column "{column}"', hint=hint, code=Code.UNKNOWN_NAME)
         position = self.columns.index(column)
         pairs: dict[str, Cell] = {}
         for line, cells in self.rows:
             if cells[0] in pairs:
                 sentence = f'"{cells[0]}" was in line {pairs[cells[0]].line} already: keep one row'
-                raise RuleError(sentence, file=self.file, line=line)
-            pairs[cells[0]] = Cell(cells[position], line)
+                raise self.problem(sentence, line, 0)
+            pairs[cells[0]] = Cell(cells[position], line, position)
         return {value: cell for value, cell in pairs.items() if value and cell.text}
 
 
@@ -75,14 +93,14 @@ class Columns:
         Args:
             table: name of the table.
             column: name of the column.
-            meaning: makes a value of a cell's text, or raises ValueError.
+            meaning: makes a value of a cell's text, or raises Wrong.
 
         Raises:
-            ValueError: there is no such table or column.
+            Wrong: there is no such table or column.
         """
         if table not in self._tables:
             hint = nearest(table, self._tables) or f"there are: {', '.join(sorted(self._tables)) or 'none'}"
-            raise ValueError(f'there is no table "{table}" ({hint})')
+            raise Wrong(f'there is no table "{table}"', hint=hint, code=Code.UNKNOWN_NAME)
         which = (table, column, meaning)
         if which not in self._read:
             found = self._tables[table]
@@ -96,10 +114,11 @@ class Columns:
             for value, cell in table.pairs(column).items():
                 try:
                     meant[value] = meaning(cell.text)
-                except ValueError as error:
-                    self._errors.append(RuleError(str(error), file=table.file, line=cell.line))
+                except Wrong as wrong:
+                    self._errors.append(table.problem(wrong.problem, cell.line, cell.position, wrong.hint))
         except RuleError as error:
-            self._errors.append(error)
+            if str(error) not in map(str, self._errors):  # another column of the table has met it before
+                self._errors.append(error)
         return meant
 
 
@@ -111,22 +130,55 @@ def read(text: str, file: str) -> Table:
     """
     lines = list(StringIO(text.removeprefix("\ufeff"), newline=""))
     rows = _rows(lines, file)
-    _, columns = next(rows, (1, ()))
-    if not all(columns) or len(set(columns)) < len(columns) or not columns:
-        raise RuleError("the first line names each column once: give every column a name", file=file, line=1)
+    first, columns = next(rows, (1, ()))
+    if (bad := _misnamed(columns)) is not None:
+        hint = f"they are {_listed(columns)}" if any(columns) else "such as `host,element,impact`"
+        sentence = "the first line names each column once: give every column a name"
+        raise _problem(lines, file, sentence, first, bad, hint)
     kept = []
     for line, cells in rows:
         if len(cells) != len(columns):
             sentence = f"{len(cells)} cells under {len(columns)} column names: add or remove some"
-            raise RuleError(sentence, file=file, line=line)
+            hint = f"the columns are {_listed(columns)}; a cell that holds the sign between cells is put in quotes"
+            raise _problem(lines, file, sentence, line, min(len(cells) - 1, len(columns)), hint)
         kept.append((line, cells))
-    return Table(file, columns, tuple(kept))
+    return Table(file, columns, tuple(kept), tuple(lines))
+
+
+def _misnamed(columns: tuple[str, ...]) -> int | None:
+    """The position of the first column without a name of its own; None when all have one."""
+    wrong = (at for at, name in enumerate(columns) if not name or name in columns[:at])
+    return next(wrong, None) if columns else 0
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(name or "(nothing)" for name in columns)
+
+
+def _problem(lines: Sequence[str], file: str, sentence: str, line: int, position: int, hint: str = "") -> RuleError:
+    """The error about one cell, with its column where the row stands in one line."""
+    written = lines[line - 1] if 0 < line <= len(lines) else ""
+    start = end = 0
+    for _ in range(position + 1):
+        start = end
+        end = _CELL[_delimiter(lines)].match(written, start).end() + 1  # type: ignore[union-attr]  # it matches nothing, too
+    text = written[start : end - 1]
+    column = start + len(text) - len(text.lstrip()) + 1
+    if column > len(written) + 1:  # it is in a later line, of a row that has several
+        return RuleError(sentence, code=Code.WRONG_TABLE, file=file, line=line, hint=hint)
+    length = len(text.strip())
+    return RuleError(sentence, code=Code.WRONG_TABLE, file=file, line=line, column=column, length=length, hint=hint)
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """What the first line has between its cells: spreadsheets in French save with `;`."""
+    head = lines[0] if lines else ""
+    return ";" if ";" in head and "," not in head else ","
 
 
 def _rows(lines: list[str], file: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The rows that are not empty, each with the line it starts in."""
-    head = lines[0] if lines else ""
-    reader = csv.reader(lines, delimiter=";" if ";" in head and "," not in head else ",", strict=True)
+    reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True)
     line = 1
     try:
         for cells in reader:
@@ -134,4 +186,5 @@ def _rows(lines: list[str], file: str) -> Iterator[tuple[int, tuple[str, ...]]]:
                 yield line, tuple(cell.strip() for cell in cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise RuleError(f"this is no CSV: {error}", file=file, line=line) from None
+        hint = 'a cell that holds a quote is written "in ""quotes"""'
+        raise RuleError(f"this is no CSV: {error}", code=Code.SYNTAX, file=file, line=line, hint=hint) from None

@@ -7,19 +7,20 @@ Knows nothing of rules.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from minijinja import Environment, TemplateError
 
-from tocsin.errors import TocsinError
+from tocsin.errors import Code, TocsinError
+from tocsin.model import Alert, Element, Impact, Severity, Status
 from tocsin.rules import grammar
-from tocsin.rules.facts import AbsentError, attribute, no_label, variable
+from tocsin.rules.facts import AbsentError, Facts, attribute, no_label, variable
+from tocsin.rules.wrong import Wrong
 from tocsin.wording import IMPACT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tocsin.rules.facts import Facts
 
     Getter = Callable[[Facts], object]
 
@@ -27,6 +28,22 @@ FUEL = 20_000
 """Steps that one rendering may take."""
 GROWN = 65_536
 """Longest text that a rendering may give, in characters; the ticket's own limits are far below."""
+
+_ENDLESS = f"it takes more than {FUEL} steps"
+_ENORMOUS = f"it gives more than {GROWN} characters"
+_IF = "{% if "
+"""What stands before an expression."""
+_PLAINEST = Alert(
+    source="x",
+    fingerprint="x",
+    status=Status.FIRING,
+    severity=Severity.INFO,
+    resource="x",
+    check="x",
+    summary="x",
+)
+_ANYTHING = Element(reference="x", name="x")
+_THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 FRENCH = {
     "critical": "critique",
@@ -88,23 +105,26 @@ class Templates:
             captures: the rule's captures.
 
         Raises:
-            ValueError: it cannot be read, or uses what is not known.
+            Wrong: it cannot be read, uses what is not known, or never ends.
         """
         which = (name, source, known, captures)
         if which not in self._made:
-            self._made[which] = self._template(*which)
+            try:
+                self._made[which] = self._template(*which)
+            except Wrong as wrong:
+                raise grammar.placed(wrong, source) from None
         return self._made[which]
 
     def expression(self, name: str, expression: str, known: frozenset[str], captures: frozenset[str]) -> Template:
         """Compile an expression; what it renders is empty when the expression is false."""
         if _DELIMITER.search(expression):
-            raise ValueError("an expression is written without braces, such as count|int > 20")
-        source = f"{{% if {expression} %}}true{{% endif %}}"
-        return self.template(name, source, known, captures)
+            hint = "such as count|int > 20"
+            raise Wrong("an expression is written without braces", hint=hint, code=Code.WRONG_TEMPLATE)
+        return self.template(name, f"{_IF}{expression} %}}true{{% endif %}}", known, captures)
 
     def _template(self, name: str, source: str, known: frozenset[str], captures: frozenset[str]) -> Template:
         if len(source) > grammar.LONGEST:
-            raise ValueError(f"a template of more than {grammar.LONGEST} characters: shorten it")
+            raise Wrong(f"a template of more than {grammar.LONGEST} characters: shorten it", code=Code.TOO_LARGE)
         texts, used = _turns(source)
         if not any(_DELIMITER.search(text) for text in texts):
             grammar.check_names([name for name, _ in used], known | captures)
@@ -113,14 +133,23 @@ class Templates:
         grammar.check_code(source, names, known | captures)
         heads = {used.partition(".")[0] for used in names} - grammar.FUNCTIONS
         variables = [(head, variable(head, captures)) for head in sorted(heads)]
-        return _Full(name, source, self._env, self._compiled(source), variables)
+        full = _Full(name, source, self._env, self._compiled(source), variables)
+        if "for" in source:
+            full.probe(captures)
+        return full
 
     def _names(self, source: str) -> set[str]:
         try:
             return self._env.undeclared_variables_in_str(source, nested=True)
         except TemplateError as error:
+            start, end = error.range or (0, 0)
+            word = source.encode()[start:end].decode("utf-8", "replace").strip()
+            before = source.removeprefix(_IF).count(
+                word, 0, max(0, start - len(source) + len(source.removeprefix(_IF)))
+            )
             line = f" in its line {error.line}" if error.line and error.line > 1 else ""
-            raise ValueError(f"this cannot be read: {error.detail or error.message}{line}") from None
+            said = f"this cannot be read: {error.detail or error.message}{line}"
+            raise Wrong(said, code=Code.WRONG_TEMPLATE, word=word, before=before) from None
 
     def _compiled(self, source: str) -> str:
         """The name under which the environment has a source."""
@@ -175,12 +204,27 @@ class _Full:
         except (AttributeError, TypeError) as error:  # raised by our own objects when a template calls them
             raise RenderError(f"{self.name}: {error}") from None
         if len(text) > GROWN:
-            raise RenderError(f"{self.name}: it gives more than {GROWN} characters")
+            raise RenderError(f"{self.name}: {_ENORMOUS}")
         return text
+
+    def probe(self, captures: frozenset[str]) -> None:
+        """Refuse a template whose loops do not end, or give too much, for the plainest alert there is.
+
+        Raises:
+            Wrong: it is so; what depends on the alert is found when the alert comes.
+        """
+        facts = Facts(_PLAINEST, dict.fromkeys(captures, "1"), _THEN, _ANYTHING, Impact.NONE)
+        try:
+            self.render(facts)
+        except RenderError as error:
+            said = str(error).removeprefix(f"{self.name}: ")
+            if said in (_ENDLESS, _ENORMOUS):
+                hint = "loop over fewer values, and not inside another loop"
+                raise Wrong(said, hint=hint, code=Code.ENDLESS_TEMPLATE) from None
 
     def _why(self, error: TemplateError, facts: Facts) -> str:
         if error.kind == "OutOfFuel":
-            return f"it takes more than {FUEL} steps"
+            return _ENDLESS
         start, end = error.range or (0, 0)
         place = self.source.encode()[start:end].decode("utf-8", "replace")
         if error.kind == "UndefinedError":

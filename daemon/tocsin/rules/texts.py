@@ -51,11 +51,14 @@ class Key:
 
     parts: tuple[tuple[str, Callable[[Facts], str]], ...]
     """The names with `=` behind them, and how the values are read."""
+    names: tuple[str, ...] = ()
+    """The names as the rule has them."""
 
     @classmethod
     def of(cls, parts: list[tuple[str, Callable[[Facts], str]]]) -> Key:
         """Return the key of named values."""
-        return cls(tuple((_escaped(name).replace("=", r"\=") + "=", read) for name, read in parts))
+        read_by = tuple((_escaped(name).replace("=", r"\=") + "=", read) for name, read in parts)
+        return cls(read_by, tuple(name for name, _ in parts))
 
     def text(self, facts: Facts) -> str:
         """Return the key as a text, such as `element=DF00J1BKP1|check=processes`.

@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticUndefined
 
 from tocsin.settings.tree import Settings
+from tocsin.titling import titled
 from tocsin.units import duration_text, size_text
 
 ANY = object()
@@ -101,4 +102,7 @@ class _Schema(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the settings file, for editors."""
     schema = Settings.model_json_schema(schema_generator=_Schema)
-    return {"$schema": _Schema.schema_dialect, **schema}
+    for says in schema["properties"].values():
+        if "$ref" in says:  # what a section is for is said where its keys are
+            says.setdefault("description", schema["$defs"][says["$ref"].rpartition("/")[2]]["description"])
+    return {"$schema": _Schema.schema_dialect, **titled(schema)} | {"title": "tocsin settings"}

@@ -1,6 +1,6 @@
-"""The desk's table of priorities: its default, and what people change of it.
+"""What people change of the desk's table of priorities.
 
-Knows the words of impact, criticality and priority; computing a ticket's priority is the desk's business.
+Knows how cells are given; the table that holds without them is `tocsin.priorities`.
 """
 
 from __future__ import annotations
@@ -8,25 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tocsin.model import Criticality, Impact, Priority
+from tocsin.priorities import PriorityTable, default_priorities
 
-PriorityTable = dict[Impact, dict[Criticality, Priority]]
-
-_PRIORITIES = {  # vital, high, normal, low
-    Impact.NONE: "P4 P4 P4 P4",
-    Impact.BACKUP: "P3 P3 P4 P4",
-    Impact.DEGRADED: "P2 P3 P3 P4",
-    Impact.SEVERE: "P1 P2 P2 P3",
-    Impact.INTERRUPTED: "P1 P1 P2 P3",
-}
-
-
-def default_priorities() -> PriorityTable:
-    """Return the table that holds when the settings change nothing: complete in impact and criticality."""
-    return {
-        impact: {criticality: Priority(word) for criticality, word in zip(Criticality, row.split(), strict=True)}
-        for impact, row in _PRIORITIES.items()
-    }
+__all__ = ["PriorityTable", "default_priorities", "over_default"]
 
 
 def over_default(given: Any) -> Any:

@@ -46,6 +46,8 @@ class Rules(Part):
 
     path: Path = Path("../rules")
     """Folder of the rule files."""
+    shadow: Path | None = None
+    """Folder of a second rule set, which decides beside the live one and delivers nothing: to try a change."""
 
 
 class FleetFiles(Part):

@@ -145,15 +145,7 @@ def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
         tx.update("update_delivery", rows.delivery_changes(folded.put, None))
     if folded.add:
         tx.insert("insert_delivery", rows.delivery_row(folded.add, n, rows.encode_text(folded.add.body), now, None))
-    tx.live.unsent.keep(n, _after(unsent, folded))
-
-
-def _after(unsent: tuple[Delivery, ...], folded: folding.Folded) -> tuple[Delivery, ...]:
-    gone = {delivery.id for delivery in folded.cancel}
-    kept = [delivery for delivery in unsent if delivery.id not in gone]
-    if folded.put:
-        kept = [folded.put if delivery.id == folded.put.id else delivery for delivery in kept]
-    return (*kept, folded.add) if folded.add else tuple(kept)
+    tx.live.unsent.keep(n, folding.left(unsent, folded))
 
 
 def ticketed(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:

@@ -75,7 +75,7 @@ def keep_decision(tx: Transaction, decision: Decision, rules: Rules, source: str
         (
             row,
             rows.micros(now),
-            _rule_set_row(tx, rules, now),
+            rule_set_row(tx, rules, rows.micros(now)),
             decision.rule,
             decision.action.value,
             decision.element.reference if decision.element else None,
@@ -103,13 +103,9 @@ def keep_firing(tx: Transaction, firing: Firing, before: Firing | None) -> None:
 
 def keep_rule_set(tx: Transaction, rules: Rules, now: datetime) -> int:
     """Keep the files of a rule set that goes live, once, by hash; returns its row."""
-    found = tx.rows("rule_set_by_hash", (rules.hash,))
-    if found:
-        tx.update("update_rule_set", (rows.micros(now), found[0][0]))
-        return int(found[0][0])
-    row = tx.next("rule_sets")
-    files = zlib.compress(rows.encode(dict(rules.files)))
-    tx.insert("insert_rule_set", (row, rules.hash, rows.micros(now), files))
+    at = rows.micros(now)
+    row = rule_set_row(tx, rules, at)
+    tx.update("update_rule_set", (at, row))
     return row
 
 
@@ -133,11 +129,17 @@ def read_incident(tx: Transaction, n: int) -> Incident:
     return rows.read_incident(row, tx.memory.policies, ticket[0][2] if ticket else "")[0]
 
 
-def _rule_set_row(tx: Transaction, rules: Rules, now: datetime) -> int:
+def rule_set_row(tx: Transaction, rules: Rules, live_from: int) -> int:
+    """The row of a rule set; `live_from` is kept with one that is new: 0 for one that does not go live."""
     known = tx.memory.rule_sets
     row = known.get(rules.hash)
     if row is None:
-        row = known[rules.hash] = keep_rule_set(tx, rules, now)
+        found = tx.rows("rule_set_by_hash", (rules.hash,))
+        row = found[0][0] if found else tx.next("rule_sets")
+        if not found:
+            files = zlib.compress(rows.encode(dict(rules.files)))
+            tx.insert("insert_rule_set", (row, rules.hash, live_from, files))
+        known[rules.hash] = row
     return row
 
 

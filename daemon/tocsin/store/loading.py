@@ -39,6 +39,9 @@ _TABLES = (
     "deliveries",
     "desk_tickets",
     "desk_notes",
+    "rule_changes",
+    "shadows",
+    "shadow_differences",
 )
 _alert = msgspec.json.Decoder(Alert)
 

@@ -37,6 +37,7 @@ def prune(tx: Transaction, retention: Retention, now: datetime) -> int:
     gone = tx.change("prune_alerts", (_first_after(tx, "last_alert", "alert_from", alerts), BATCH))
     gone += tx.change("prune_bodies", (_first_after(tx, "last_body", "body_from", alerts), BATCH))
     gone += tx.change("prune_texts", (alerts, BATCH))
+    gone += tx.change("prune_differences", (_first_after(tx, "last_difference", "difference_from", alerts), BATCH))
     rejected = _first_after(tx, "last_rejected", "rejected_from", rows.micros(now - retention.rejected))
     gone += tx.change("prune_rejected", (rejected, BATCH))
     gone += tx.change("prune_decisions", (_first_after(tx, "last_decision", "decision_from", incidents), BATCH))

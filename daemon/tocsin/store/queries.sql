@@ -176,7 +176,8 @@ select alert from texts where id = ?;
 select made_at from deliveries where id = ?;
 
 -- name: latest_rule_set
-select hash, files from rule_sets order by live_from desc, id desc limit 1;
+select hash, files from rule_sets where live_from > 0
+  order by coalesce((select max(id) from rule_changes where rule_set = rule_sets.id), 0) desc, live_from desc, id desc limit 1;
 -- name: update_rule_set
 update rule_sets set live_from = ? where id = ?;
 -- name: closed_keys
@@ -188,9 +189,11 @@ select coalesce(max(id), 0) from notes;
 -- name: note_from
 select id, at from notes where id >= ? order by id limit 1;
 -- name: arrivals
-select id, at, text, decision, incident, outcome, ends_at from alerts where id >= ? and id <= ? order by id limit ?;
+select alerts.id, alerts.at, alerts.text, alerts.decision, alerts.incident, alerts.outcome, alerts.ends_at, texts.alert
+  from alerts left join texts on texts.id = alerts.text and alerts.body > 0
+  where alerts.id >= ? and alerts.id <= ? order by alerts.id limit ?;
 -- name: touches
-select notes.id, notes.at, notes.actor, notes.kind, notes.incident, incidents.opened_at from notes
+select notes.id, notes.at, notes.kind, notes.incident, incidents.opened_at from notes
   join incidents on incidents.n = notes.incident
   where notes.id >= ? and notes.id <= ? and notes.kind in ('touched', 'ended') order by notes.id;
 -- name: first_text_of
@@ -198,7 +201,7 @@ select text from alerts where id >= ? and incident = ? order by id limit 1;
 
 -- Telling why. Newest first and by row number; `alerts` has no other index, so each of these is given a range of rows.
 -- name: list_alerts
-select alerts.id, alerts.at, alerts.outcome, alerts.body, texts.alert, coalesce(decisions.rule, ''),
+select alerts.id, alerts.at, alerts.outcome, alerts.body = 0 and decisions.at <> alerts.at, texts.alert, coalesce(decisions.rule, ''),
   coalesce(incidents.id, ''), coalesce(tickets.number, '') from alerts
   left join texts on texts.id = alerts.text left join decisions on decisions.id = alerts.decision
   left join incidents on incidents.n = alerts.incident left join tickets on tickets.incident = alerts.incident
@@ -209,23 +212,25 @@ select alerts.id, alerts.at, alerts.outcome, alerts.body, texts.alert, coalesce(
 select id, at, source, content_type, reason from rejected where id < ? and (? = '' or source = ?)
   order by id desc limit ?;
 -- name: told_alert
-select id, at, body, text, decision, incident, outcome, ends_at from alerts where id = ?;
+select id, at, text, decision, incident, outcome, ends_at from alerts where id = ?;
 -- name: oldest_alert
 select id, at from alerts order by id limit 1;
 -- name: deciding_alert
-select id, at, body, text, decision, incident, outcome, ends_at from alerts
+select id, at, text, decision, incident, outcome, ends_at from alerts
   where id >= ? and id <= ? and decision = ? and outcome <> 'resolved' order by id limit 1;
 -- name: latest_alert_saying
-select id, at, body, text, decision, incident, outcome, ends_at from alerts
+select id, at, text, decision, incident, outcome, ends_at from alerts
   where id >= ? and id <= ? and text = ? order by id desc limit 1;
 -- name: repeats_of
-select count(*), max(at) from alerts where id >= ? and id <= ? and decision = ? and body = 0;
+select count(*), max(at) from alerts where id >= ? and id <= ? and decision = ? and outcome <> 'resolved';
 -- name: first_changes_of
 select alerts.id, alerts.at, alerts.outcome, texts.alert from alerts left join texts on texts.id = alerts.text
-  where alerts.id >= ? and alerts.id <= ? and alerts.incident = ? and alerts.body > 0 order by alerts.id limit ?;
+  left join decisions on decisions.id = alerts.decision where alerts.id >= ? and alerts.id <= ? and alerts.incident = ?
+  and (alerts.body > 0 or decisions.at = alerts.at) order by alerts.id limit ?;
 -- name: last_changes_of
 select alerts.id, alerts.at, alerts.outcome, texts.alert from alerts left join texts on texts.id = alerts.text
-  where alerts.id >= ? and alerts.id <= ? and alerts.incident = ? and alerts.body > 0 order by alerts.id desc limit ?;
+  left join decisions on decisions.id = alerts.decision where alerts.id >= ? and alerts.id <= ? and alerts.incident = ?
+  and (alerts.body > 0 or decisions.at = alerts.at) order by alerts.id desc limit ?;
 -- name: text_ended
 select ended_at from texts where id = ?;
 -- name: firing_text
@@ -239,8 +244,12 @@ select decisions.id, decisions.at, decisions.rule, decisions.action, decisions.e
   left join traces on traces.id = decisions.trace where decisions.id = ?;
 -- name: told_rule_set
 select hash, live_from, files from rule_sets where id = ?;
+-- name: change_before
+select at, who, how from rule_changes where rule_set = ? and at <= ? order by id desc limit 1;
 -- name: told_policy
 select policy from policies where id = ?;
+-- name: uncounted_of
+select count(*), max(at) from alerts where id > max(?, (select alerts from counted)) and incident = ?;
 -- name: notes_of
 select at, actor, kind, text from notes where incident = ? order by id;
 -- name: deliveries_of
@@ -253,3 +262,86 @@ select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliv
 select incident, backend, number, url, status from tickets where number = ? order by incident desc limit 1;
 -- name: told_rejected
 select id, at, source, content_type, reason, packed, body from rejected where id = ?;
+
+-- Unmapped: what no rule knows or no element goes by; `body` is 0 for repeats, and for what was decided again.
+-- name: firing_without_incident
+select firing.id, texts.source, texts.fingerprint, texts.alert, firing.seen_at, firing.expires_at, decisions.rule,
+  decisions.action, decisions.details from firing join texts on texts.id = firing.text
+  join decisions on decisions.id = firing.decision where firing.id > ? and firing.incident = 0
+  order by firing.id limit ?;
+-- name: unmapped_texts
+select texts.id, texts.alert, kept.count, kept.first_at, kept.last_at,
+  texts.id in (select text from firing)
+  from (select text, decision, count(*) as count, min(at) as first_at, max(at) as last_at from alerts
+    where id >= ? and incident = 0 and outcome in ('recorded', 'quarantined', 'ignored') group by text, decision) as kept
+  join decisions on decisions.id = kept.decision join texts on texts.id = kept.text
+  where decisions.rule = 'fallback'
+    or (decisions.element is null and decisions.details not like '%"reason":"the rule says %')
+  order by texts.id desc limit ?;
+-- name: other_texts
+select texts.id, texts.alert from texts where texts.id in (select text from alerts
+  where id >= ? and body > 0 and outcome not in ('resolved', 'unknown') order by id desc limit ?);
+
+-- Rule sets over time, and what the shadow rule set says otherwise.
+-- name: insert_rule_change
+insert into rule_changes values (?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: insert_shadow
+insert into shadows values (?, ?, ?);
+-- name: insert_shadow_difference
+insert into shadow_differences values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: rule_changes
+select rule_changes.at, now.hash, rule_changes.rules, rule_changes.fleet, rule_changes.elements, rule_changes.who,
+  rule_changes.how, coalesce(before.hash, ''), rule_changes.rule_set from rule_changes
+  join rule_sets as now on now.id = rule_changes.rule_set
+  left join rule_sets as before on before.id = rule_changes.previous order by rule_changes.id desc limit ?;
+-- name: kept_rule_sets
+select hash from rule_sets;
+-- name: rule_set_files
+select files from rule_sets where hash = ?;
+-- name: last_shadow
+select rule_set from shadows order by id desc limit 1;
+-- name: latest_shadow
+select shadows.rule_set, shadows.at, rule_sets.hash, (select min(later.at) from shadows as later where later.id > shadows.id)
+  from shadows join rule_sets on rule_sets.id = shadows.rule_set order by shadows.id desc limit 1;
+-- name: decided_between
+select count(*) from decisions where id >= ? and id < ?;
+-- name: shadow_totals
+select shadow_differences.kinds, coalesce(decisions.rule, ''), shadow_differences.rule, count(*) from shadow_differences
+  left join decisions on decisions.id = shadow_differences.decision
+  where shadow_differences.rule_set = ? and shadow_differences.id >= ? group by 1, 2, 3;
+-- name: list_shadow_differences
+select shadow_differences.id, shadow_differences.at, shadow_differences.kinds, texts.alert, coalesce(decisions.rule, ''),
+  coalesce(decisions.action, ''), decisions.element, decisions.impact, coalesce(decisions.dedup_key, ''),
+  coalesce(decisions.details, ''), shadow_differences.rule, shadow_differences.action, shadow_differences.element,
+  shadow_differences.impact, shadow_differences.dedup_key, shadow_differences.details from shadow_differences
+  left join texts on texts.id = shadow_differences.text left join decisions on decisions.id = shadow_differences.decision
+  where shadow_differences.rule_set = ? and shadow_differences.id >= ? order by shadow_differences.id desc limit ?;
+-- name: last_difference
+select coalesce(max(id), 0) from shadow_differences;
+-- name: difference_from
+select id, at from shadow_differences where id >= ? order by id limit 1;
+-- name: prune_differences
+delete from shadow_differences where id in (select id from shadow_differences where id < ? order by id limit ?);
+
+-- Decisions, each with the first alert it holds for: that came at the very moment it was made.
+-- name: list_decisions
+select alerts.id, alerts.outcome, texts.alert, decisions.id, decisions.at, decisions.rule, decisions.action,
+  decisions.element, decisions.impact, decisions.dedup_key, decisions.details, coalesce(incidents.id, ''),
+  coalesce(tickets.number, '') from alerts join decisions on decisions.id = alerts.decision and decisions.at = alerts.at
+  left join texts on texts.id = alerts.text left join incidents on incidents.n = alerts.incident
+  left join tickets on tickets.incident = alerts.incident
+  where alerts.id >= ? and alerts.id < ? and alerts.outcome <> 'resolved'
+  and (? = '' or alerts.outcome = ?) and (? = '' or decisions.rule = ?) and (? = '' or decisions.action = ?)
+  and (? = '' or texts.source = ?) order by alerts.id desc limit ?;
+
+-- What was seen of the rules, for `tocsin check`.
+-- name: rules_matched
+select decisions.rule, max(latest.at) from (select decision, max(at) as at from alerts where id >= ? group by decision)
+  as latest join decisions on decisions.id = latest.decision group by decisions.rule;
+-- name: first_alert_at
+select at from alerts order by id limit 1;
+-- name: keys_of_two_elements
+select dedup_key, element, rule, max(at) from decisions where id >= ? and action = 'ticket' and dedup_key in (
+  select dedup_key from decisions where id >= ? and action = 'ticket' group by dedup_key
+  having min(element) <> max(element) and min(rule) <> max(rule))
+  group by dedup_key, element, rule order by dedup_key, max(at), rule;

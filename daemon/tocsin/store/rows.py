@@ -256,3 +256,23 @@ def decision_details(decision: Decision, source: str) -> str:
 def read_details(text: str | bytes) -> Details:
     """The `details` column, read back."""
     return _details.decode(text)
+
+
+class Decided(Struct, frozen=True):
+    """What a decision not to declare a ticket comes to: two that are equal say the same."""
+
+    rule: str
+    action: str
+    reason: str
+    candidates: tuple[str, ...]
+
+    @classmethod
+    def of(cls, decision: Decision) -> Decided:
+        """Return it of a decision just made."""
+        return cls(decision.rule, decision.action.value, decision.reason, decision.candidates)
+
+    @classmethod
+    def stored(cls, rule: str, action: str, details: str) -> Decided:
+        """Return it of the columns of a stored one."""
+        read = read_details(details)
+        return cls(rule, action, read.reason, read.candidates)

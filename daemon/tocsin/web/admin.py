@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tocsin import intake
 from tocsin.errors import StoreError
 from tocsin.model import TicketStatus
 from tocsin.store import deliveries
-from tocsin.web import auth
-from tocsin.web.hooks import RETRY_AFTER, is_local
+from tocsin.store.changes import How, Told
+from tocsin.web.hooks import RETRY_AFTER
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tocsin.desk import Desk
     from tocsin.store import Store, Transaction
+    from tocsin.web.guard import Guard
+    from tocsin.web.redeciding import Redone
 
 _BODY = 64 * 1024
 
@@ -38,7 +40,15 @@ class Work(Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
+class Asked(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants the rules reloaded, and how they were changed."""
+
+    who: Annotated[str, Meta(max_length=200)] = ""
+    how: Literal["reload", "promote", "rollback"] = "reload"
+
+
 _work = msgspec.json.Decoder(Work)
+_asked = msgspec.json.Decoder(Asked | None)
 
 
 _Handler = Callable[["Admin", web.Request], Awaitable[web.StreamResponse]]
@@ -49,9 +59,9 @@ def _guarded(handler: _Handler) -> _Handler:
 
     @wraps(handler)
     async def guarded(self: Admin, request: web.Request) -> web.StreamResponse:
-        refused = self.refused(request)
+        refused = self.guard.refused(request)
         if refused:
-            return refused
+            return web.json_response({"error": refused.text}, status=refused.status)
         try:
             return await handler(self, request)
         except StoreError as error:
@@ -67,23 +77,40 @@ class Admin:
         self,
         store: Store,
         desk: Desk,
-        reload: Callable[[], Awaitable[str]],
-        scheme: auth.Scheme,
+        reload: Callable[[Told], Awaitable[str]],
+        redecide: Callable[[], Awaitable[Redone]],
+        guard: Guard,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._desk = desk
         self._reload = reload
-        self._scheme = scheme
+        self._redecide = redecide
+        self.guard = guard
         self._clock = clock
 
     @_guarded
-    async def reload(self, _: web.Request) -> web.StreamResponse:
-        """200 when rules and fleet went live, 409 with all problems when they did not."""
-        problem = await self._reload()
+    async def reload(self, request: web.Request) -> web.StreamResponse:
+        """200 when rules and fleet went live, 409 with all problems when they did not.
+
+        The body may be JSON that says `who` wants it and `how`; both go into the history of the rules.
+        """
+        if request.content_length is not None and request.content_length > _BODY:
+            return web.json_response({"error": f"send JSON of at most {_BODY} bytes"}, status=413)
+        try:
+            asked = _asked.decode(await request.read() or b"null") or Asked()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return web.json_response({"error": f"not readable: {error}"}, status=400)
+        problem = await self._reload(Told(who=asked.who.strip(), how=How(asked.how)))
         if problem:
             return web.json_response({"status": "refused", "problem": problem}, status=409)
         return web.json_response({"status": "live"})
+
+    @_guarded
+    async def redecide(self, _: web.Request) -> web.StreamResponse:
+        """200 with how many there are of each outcome, after what fires without an incident was decided again."""
+        done = await self._redecide()
+        return web.json_response(msgspec.to_builtins(done))
 
     @_guarded
     async def resend(self, request: web.Request) -> web.StreamResponse:
@@ -115,16 +142,3 @@ class Admin:
         receipt = self._desk.work(tx, ticket, actor=work.actor, status=work.status, note=work.note, now=now)
         intake.seen(tx, number, work.actor, work.status, receipt, now)
         return receipt.status
-
-    def refused(self, request: web.Request) -> web.Response | None:
-        """Why this caller may not, as the answer; None when it may."""
-        if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
-            return web.json_response({"error": "not from a browser"}, status=403)
-        if isinstance(self._scheme, auth.Open):
-            if is_local(request):
-                return None
-            text = "asked from elsewhere: set `admin.token_file` to allow that with a token"
-            return web.json_response({"error": text}, status=403)
-        if auth.allowed(self._scheme, request.headers, b"", self._clock()):
-            return None
-        return web.json_response({"error": "the admin token is missing or wrong"}, status=401)

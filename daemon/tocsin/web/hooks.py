@@ -25,7 +25,7 @@ from tocsin.store import keep
 from tocsin.web import auth, body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from pydantic import BaseModel
@@ -139,7 +139,11 @@ class Hook:
     async def _take(self, payload: Payload, alerts: Sequence[Alert | Unreadable], now: datetime) -> web.Response:
         door, source = self._door, self._source
         taking = intake.Intake(
-            rulebook=door.rulebook(), mint=door.mint, declarant=source.declarant, backend=source.backend
+            rulebook=door.rulebook(),
+            mint=door.mint,
+            declarant=source.declarant,
+            backend=source.backend,
+            hear=door.metrics.compared,
         )
         work = partial(intake.take, payload=payload, alerts=alerts, intake=taking, now=now)
         try:
@@ -235,3 +239,17 @@ async def unknown(request: web.Request) -> web.StreamResponse:
     """There is no such source."""
     name = request.match_info.get("source", "")
     return _error(404, f"no source is called {name!r}; the settings name them under `sources`")
+
+
+def routes(sources: Iterable[Source], door: Door) -> Iterator[web.RouteDef]:
+    """Each source at its own address; the first of a kind also at that platform's own paths."""
+    taken: set[str] = set()
+    for source in sources:
+        hook = Hook(source, door).receive
+        yield web.post(f"/hooks/{source.name}", hook)
+        for path in source.kind.paths:
+            yield web.post(f"/hooks/{source.name}{path}", hook)
+            if path not in taken:
+                taken.add(path)
+                yield web.post(path, hook)
+    yield web.post("/hooks/{source}", unknown)

@@ -93,6 +93,14 @@ class World:
                 self._tell(change, due)
             self.live.settle()
 
+    def wake(self, now: datetime) -> None:
+        """All that fell due while nobody looked at the clock: at once, and now."""
+        self._expire(now)
+        while (due := self.live.next_tick()) is not None and due <= now:
+            for change, _ in self.live.ticked(now):
+                self._tell(change, now)
+            self.live.settle()
+
     def forget_closed(self, now: datetime) -> None:
         """Forget closed incidents that nothing can reopen any more: a long history then needs no more memory than a short one."""
         over = [key for key, one in self._closed.items() if one.closed_at and one.closed_at + one.policy.reopen < now]

@@ -28,3 +28,8 @@ def _start(db: Database) -> None:
 @STEPS(name="0002_desk")
 def _desk(db: Database) -> None:
     _run(db, "0002_desk")
+
+
+@STEPS(name="0003_rule_changes")
+def _rule_changes(db: Database) -> None:
+    _run(db, "0003_rule_changes")

@@ -23,6 +23,7 @@ from msgspec import Struct
 from tocsin import fleet as fleets
 from tocsin import rules
 from tocsin.errors import StoreError, TocsinError
+from tocsin.rules.assembly import content_hash
 from tocsin.store.history import Span, history
 from tocsin.workbench import exporting
 from tocsin.workbench.replay.comparison import CANDIDATE, LIVE, Comparison
@@ -113,8 +114,7 @@ class Run:
 
         Raises:
             Cancelled: `cancel` was called.
-            RulesError: a rule set is wrong.
-            StoreError: the history cannot be read.
+            StoreError: the history cannot be read, or a rule set or the fleet is wrong.
         """
         begun = time.monotonic()
         hashes = self._hashes()
@@ -132,9 +132,8 @@ class Run:
         return msgspec.structs.replace(result, seconds=round(time.monotonic() - begun, 3))
 
     def _hashes(self) -> tuple[str, str]:
-        """Both content hashes; what is wrong with a rule set is found before anything is started."""
-        live, candidate = (rules.build(files) for files in (self._job.live, self._job.candidate))
-        return live.hash, candidate.hash
+        """Both content hashes; the rule sets themselves are made in the processes only, away from a service's own work."""
+        return content_hash(self._job.live), content_hash(self._job.candidate)
 
     def _span(self) -> Span | None:
         if not self._job.history.exists():
