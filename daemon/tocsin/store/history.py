@@ -9,17 +9,15 @@ import contextlib
 import zlib
 from collections import OrderedDict, deque
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.errors import StoreError
 from tocsin.model import Alert, Status, TicketStatus
-from tocsin.store.queries import QUERIES
+from tocsin.store.reader import Reader, reader
 from tocsin.store.rows import micros, moment, moment_or_none
-from tocsin.store.sqlite import DatabaseError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,19 +81,19 @@ class Span(Struct, frozen=True, kw_only=True):
 class History:
     """A reader of what came in."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, there: Reader) -> None:
+        self._there = there
         self._texts: OrderedDict[int, Alert] = OrderedDict()
 
     def span(self, since: datetime, until: datetime) -> Span:
         """What came in from `since` up to but not including `until`. Raises StoreError when it cannot be read."""
-        first, after = (self._first_from("last_alert", "alert_from", micros(at)) for at in (since, until))
-        from_note, after_note = (self._first_from("last_note", "note_from", micros(at)) for at in (since, until))
+        first, after = (self._there.first_from("last_alert", "alert_from", micros(at)) for at in (since, until))
+        from_note, after_note = (self._there.first_from("last_note", "note_from", micros(at)) for at in (since, until))
         return Span(since=since, until=until, first=first, last=after - 1, notes=(from_note, after_note - 1))
 
     def live_rules(self) -> dict[str, str] | None:
         """The files of the rule set that went live last; None when there never was one. Raises StoreError."""
-        found = self._rows("latest_rule_set", ())
+        found = self._there.rows("latest_rule_set", ())
         return _files.decode(zlib.decompress(found[0][1])) if found else None
 
     def events(self, span: Span) -> Iterator[Event]:
@@ -110,7 +108,7 @@ class History:
     def arrivals(self, span: Span) -> Iterator[Arrival]:
         """The alerts of a span in order; one whose text is no longer kept is left out. Raises StoreError."""
         first = span.first
-        while rows := self._rows("arrivals", (first, span.last, BATCH)):
+        while rows := self._there.rows("arrivals", (first, span.last, BATCH)):
             for row, at, text, decision, incident, outcome, ends_at, new in rows:
                 said = self._known(text, new)
                 if said is not None:
@@ -129,9 +127,9 @@ class History:
 
     def touches(self, span: Span) -> Iterator[Touched]:
         """What people did to tickets in a span, in order. Raises StoreError."""
-        for _, at, kind, incident, opened_at in self._rows("touches", span.notes):
-            first = self._first_from("last_alert", "alert_from", opened_at)
-            found = self._rows("first_text_of", (first, incident))
+        for _, at, kind, incident, opened_at in self._there.rows("touches", span.notes):
+            first = self._there.first_from("last_alert", "alert_from", opened_at)
+            found = self._there.rows("first_text_of", (first, incident))
             said = self._known(found[0][0], None) if found else None
             if said is not None:
                 ended = TicketStatus.CLOSED if kind == "ended" else None
@@ -151,27 +149,8 @@ class History:
         return alert
 
     def _text(self, row: int) -> Alert | None:
-        found = self._rows("text", (row,))
+        found = self._there.rows("text", (row,))
         return self._known(row, found[0][0]) if found else None
-
-    def _first_from(self, last: str, first_from: str, at: int) -> int:
-        """The number of the first row that is not older than `at`; one more than the last when all are older."""
-        low, high = 1, self._rows(last, ())[0][0] + 1
-        while low < high:
-            middle = (low + high) // 2
-            number, then = self._rows(first_from, (middle,))[0]
-            if then < at:
-                low = number + 1
-            else:
-                high = middle
-        return low
-
-    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        try:
-            found: list[tuple[Any, ...]] = self._connection.execute(QUERIES[name], parameters).fetchall()
-        except DatabaseError as error:
-            raise StoreError(f"the database cannot be read: {error}") from error
-        return found
 
 
 _FIRING = Status.FIRING
@@ -180,14 +159,5 @@ _FIRING = Status.FIRING
 @contextlib.contextmanager
 def history(folder: Path) -> Iterator[History]:
     """A reader of the history in this folder's database. Raises StoreError when there is none yet."""
-    path = folder / "tocsin.db"
-    if not path.exists():
-        raise StoreError(f"{path}: there is no database yet; start the service once with `tocsin serve`")
-    try:
-        connection = connect(path, read_only=True)
-    except DatabaseError as error:
-        raise StoreError(f"{path}: {error}") from error
-    try:
-        yield History(connection)
-    finally:
-        connection.close()
+    with reader(folder, one_moment=False) as there:
+        yield History(there)

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from tocsin.errors import StoreError
 from tocsin.model import Texts
-from tocsin.store.queries import QUERIES
+from tocsin.store.reader import Reader, reader
 from tocsin.store.rows import moment, moment_or_none, read_details
-from tocsin.store.sqlite import DatabaseError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,55 +89,39 @@ class DeliveryLine(Struct, frozen=True, kw_only=True):
 class Listing:
     """A reader of one database. Raises StoreError when there is none yet or it cannot be read."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, there: Reader) -> None:
+        self._there = there
 
     def incidents(self, state: str = "", limit: int = 50) -> list[IncidentLine]:
         """Incidents, newest first; `state` empty for all."""
-        return [_incident(row) for row in self._rows("list_incidents", (state, state, limit))]
+        return [_incident(row) for row in self._there.rows("list_incidents", (state, state, limit))]
 
     def tickets(self, status: str = "", limit: int = 50, desk: str = "desk") -> list[TicketLine]:
         """Tickets, newest first; `status` empty for all, `desk` the name of the backend that is the desk."""
-        return [_ticket(row) for row in self._rows("list_tickets", (desk, status, status, limit))]
+        return [_ticket(row) for row in self._there.rows("list_tickets", (desk, status, status, limit))]
 
     def ticket(self, number: str, desk: str = "desk") -> TicketLine | None:
         """The ticket of this number."""
-        found = self._rows("list_ticket", (desk, number))
+        found = self._there.rows("list_ticket", (desk, number))
         return _ticket(found[0]) if found else None
 
     def notes(self, number: str) -> list[NoteLine]:
         """The notes of a desk ticket, oldest first."""
         return [
             NoteLine(at=moment(at), actor=actor, text=_texts.decode(text))
-            for at, actor, text in self._rows("desk_notes", (number,))
+            for at, actor, text in self._there.rows("desk_notes", (number,))
         ]
 
     def deliveries(self, state: str = "", limit: int = 50) -> list[DeliveryLine]:
         """Deliveries, newest first; `state` empty for all."""
-        return [_delivery(row) for row in self._rows("list_deliveries", (state, state, limit))]
-
-    def _rows(self, name: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        try:
-            found: list[tuple[Any, ...]] = self._connection.execute(QUERIES[name], parameters).fetchall()
-        except DatabaseError as error:
-            raise StoreError(f"the database cannot be read: {error}") from error
-        return found
+        return [_delivery(row) for row in self._there.rows("list_deliveries", (state, state, limit))]
 
 
 @contextlib.contextmanager
 def listing(folder: Path) -> Iterator[Listing]:
     """A reader of the database in this folder. Raises StoreError when there is none yet."""
-    path = folder / "tocsin.db"
-    if not path.exists():
-        raise StoreError(f"{path}: there is no database yet; start the service once with `tocsin serve`")
-    try:
-        connection = connect(path, read_only=True)
-    except DatabaseError as error:
-        raise StoreError(f"{path}: {error}") from error
-    try:
-        yield Listing(connection)
-    finally:
-        connection.close()
+    with reader(folder, one_moment=False) as there:
+        yield Listing(there)
 
 
 def _incident(row: tuple[Any, ...]) -> IncidentLine:

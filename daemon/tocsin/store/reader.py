@@ -55,8 +55,11 @@ class Reader:
 
 
 @contextlib.contextmanager
-def reader(folder: Path) -> Iterator[Reader]:
-    """A reader of the database in this folder, as it is now; not for long. Raises StoreError when there is none yet."""
+def reader(folder: Path, *, one_moment: bool = True) -> Iterator[Reader]:
+    """A reader of the database in this folder. Raises StoreError when there is none yet.
+
+    With `one_moment` everything is as it is now, which must not last long: it keeps the database from being tidied up.
+    """
     path = folder / "tocsin.db"
     if not path.exists():
         raise StoreError(f"{path}: there is no database yet; start the service once with `tocsin serve`")
@@ -65,7 +68,8 @@ def reader(folder: Path) -> Iterator[Reader]:
     except DatabaseError as error:
         raise StoreError(f"{path}: {error}") from error
     try:
-        connection.execute("begin")
+        if one_moment:
+            connection.execute("begin")
         yield Reader(connection)
     finally:
         connection.close()
