@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,7 @@ NOT_COVERED = [
     ("{resource: {not: {glob: 'web1*'}}}", "{resource: {glob: 'web*'}}"),
     ("{resource: {not: {regex: '^te'}}}", "{resource: {not: {glob: 'test*'}}}"),
     ("{labels.a: x}", "{labels.b: x}"),
+    ("{resource: {regex: '^[^q]'}}", "{resource: {regex: '^[a-z]x', not: {regex: '^q', glob: '????*'}}}"),
 ]
 
 
@@ -184,9 +186,28 @@ def test_of_many_rules_those_that_are_covered_are_found() -> None:
 
 # The pieces of expressions, and the automata made of them
 
-SOME_CODES = [*range(0x250), 0x212A, 0x2160, 0xD7FF, *range(0xE000, 0x110000, 4099), 0x10FFFF]
+SOME_CODES = [
+    *range(0x250),
+    0x7FF,
+    0x800,
+    0x801,
+    0xF8FF,
+    0xF900,
+    0xF9FF,
+    0xFA00,
+    0x1F5FF,
+    0x1F600,
+    0x1F64F,
+    0x1F650,
+    0x212A,
+    0x2160,
+    0xD7FF,
+    *range(0xE000, 0x110000, 4099),
+    0x10FFFF,
+]
 ITEMS = [r"\d", r"\w", r"\s", r"\S", "[a-c]", "[^a-c]", r"[\]a]", "[]a]", "[[:alpha:]-]", r"\pL", r"[^\pL]", r"\x41"]
 ITEMS += [r"\x{e9}", r"\101", "é", ".", "[k-s]", "[^k]", r"\W", r"\.", "[ß-ü]", r"[\d.]", r"\t", r"[\w\s]"]
+ITEMS += ["[\u0800-\u0900]", r"[\x{F900}-\x{F9FF}]", r"[\x{1F600}-\x{1F64F}]"]
 
 
 @pytest.mark.parametrize("flags", ["", "(?i)", "(?s)"])
@@ -215,6 +236,61 @@ def _expressions(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         | st.lists(children, min_size=2, max_size=3).map("|".join).map("(?:{})".format)
         | st.builds("{}{}".format, groups, repeats)
     )
+
+
+CHOSEN = [
+    r"\ba",
+    r"a\b",
+    r"\Ba",
+    r"\b",
+    r"\B",
+    r"1\b\n",
+    "^a",
+    "a$",
+    "^$",
+    "(?m)^a",
+    "(?m)a$",
+    "(?m)^$",
+    r"(?m)\Aa",
+    "$a",
+    "a^",
+]
+CHOSEN += [
+    "(?:(?i)A)A",
+    "((?i)a|1)A",
+    "(?i)a(?-i)A",
+    "(?i:A)a",
+    "(?m:^)a$",
+    ".a",
+    "(?s).a",
+    "(?s:.)a.",
+    "(^|1)a",
+    "(a|$)\n?$",
+]
+CHOSEN += [
+    "a*?1",
+    "(a1)*",
+    "(a|1){2}",
+    "a{0}1",
+    "(?P<x>a)+",
+    "(?:^a|1$)",
+    r"(\b1|\Ba)\s",
+    r"\Qa1\E+",
+    "a|",
+    "()",
+    "[^a]$",
+    r"^*a",
+]
+
+
+@pytest.mark.parametrize("expression", CHOSEN)
+def test_an_automaton_finds_in_all_short_texts_what_re2_finds(expression: str) -> None:
+    search = re2.compile(expression).search
+    texts = ["".join(signs) for length in (1, 2, 3) for signs in product("aA1\n ", repeat=length)]
+    machine = Machine(expression)
+    exactly = [Machine(rf"\A{re2.escape(text)}\z") for text in texts]
+    found = [text for text, one in zip(texts, exactly, strict=True) if Comparison([machine, one], []).witness()]
+    assert found == [text for text in texts if search(text)]
 
 
 EXPRESSIONS = st.recursive(st.sampled_from(PIECES), _expressions, max_leaves=8)
