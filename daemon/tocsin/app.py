@@ -117,10 +117,10 @@ class App:
         routes = await self._routes()
         out = outbox.Outbox(self.store, routes, self._retries(), self._clock, _OutboxObserver(self.metrics))
         self._watch_metrics()
-        gc.collect()
-        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         self._spawn(out.run(self._stopping), self.timers.run(self._stopping), self.rulebooks.watch(self._stopping))
         await self._serve(door_sources)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         self._spawn(self._watchdog.run(self.store, lambda: self.timers.beat, self._clock, self._stopping))
         self._watchdog.ready(self.address)
         _log.info("serving", address=self.address, version=__version__, sqlite=SQLITE_VERSION)
