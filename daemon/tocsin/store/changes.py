@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 from msgspec import Struct
 
 from tocsin.store import keep, rows
@@ -15,7 +13,6 @@ from tocsin.store import keep, rows
 if TYPE_CHECKING:
     from tocsin.store.transaction import Transaction
 
-_files = msgspec.json.Decoder(dict[str, str])
 
 ALL = 1_000_000
 """A limit that is none."""
@@ -115,4 +112,4 @@ def kept(there: Rows) -> frozenset[str]:
 def files(there: Rows, hashed: str) -> dict[str, str]:
     """The files of the rule set with this hash, which is one of `kept`: name → text."""
     found = there.rows("rule_set_files", (hashed,))
-    return _files.decode(zlib.decompress(found[0][0]))
+    return rows.read_files(found[0][0])

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.model import Alert
-from tocsin.store.received import MOST, SLICE
+from tocsin.store.received import walk_back
 from tocsin.store.rows import moment, read_details
 
 if TYPE_CHECKING:
@@ -59,19 +59,8 @@ def decisions_before(there: Reader, wanted: Wanted, before: int, limit: int) -> 
     Returns the decisions, and where the next page begins; 0 when there is nothing older. Raises StoreError when the
     database cannot be read.
     """
-    oldest = there.row("oldest_alert")
-    first = oldest[0] if oldest else 1
-    before = min(before, there.rows("last_alert")[0][0] + 1)
-    lowest = max(first, before - MOST)
-    lines: list[DecisionLine] = []
-    while before > lowest and len(lines) < limit:
-        begin = max(lowest, before - SLICE)
-        found = there.rows("list_decisions", (begin, before, *_asked(wanted), limit - len(lines)))
-        lines += map(_line, found)
-        before = begin
-    if len(lines) == limit:
-        before = lines[-1].alert
-    return lines, before if before > first else 0
+    rows, older = walk_back(there, "list_decisions", _asked(wanted), before, limit)
+    return [_line(row) for row in rows], older
 
 
 def _asked(wanted: Wanted) -> Row:

@@ -6,7 +6,6 @@ Reads through a connection of its own that cannot write, a batch at a time, so t
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections import OrderedDict, deque
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 
 from tocsin.model import Alert, Status, TicketStatus
 from tocsin.store.reader import Reader, reader
-from tocsin.store.rows import micros, moment, moment_or_none
+from tocsin.store.rows import micros, moment, moment_or_none, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,6 @@ TEXTS = 20_000
 """So many texts are kept at hand: what fires at one time says the same again and again."""
 
 _alert = msgspec.json.Decoder(Alert)
-_files = msgspec.json.Decoder(dict[str, str])
 
 
 class Arrival(Struct, frozen=True, kw_only=True, gc=False):
@@ -94,7 +92,7 @@ class History:
     def live_rules(self) -> dict[str, str] | None:
         """The files of the rule set that went live last; None when there never was one. Raises StoreError."""
         found = self._there.rows("latest_rule_set", ())
-        return _files.decode(zlib.decompress(found[0][1])) if found else None
+        return read_files(found[0][1]) if found else None
 
     def events(self, span: Span) -> Iterator[Event]:
         """Everything of a span in order of time, people after the alerts of the same moment. Raises StoreError."""

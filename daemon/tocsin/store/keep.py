@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from tocsin.model import Status
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _TRACES_KEPT = 10_000
 _SMALL = 4096
-_files = msgspec.json.Decoder(dict[str, str])
 
 
 class Rules(Protocol):
@@ -164,4 +162,4 @@ def _trace_row(tx: Transaction, decision: Decision) -> int:
 def latest_rule_set(tx: Transaction) -> dict[str, str] | None:
     """The files of the rule set that went live last."""
     found = tx.rows("latest_rule_set")
-    return _files.decode(zlib.decompress(found[0][1])) if found else None
+    return rows.read_files(found[0][1]) if found else None

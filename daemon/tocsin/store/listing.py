@@ -114,7 +114,7 @@ class Listing:
 
     def deliveries(self, state: str = "", limit: int = 50) -> list[DeliveryLine]:
         """Deliveries, newest first; `state` empty for all."""
-        return [_delivery(row) for row in self._there.rows("list_deliveries", (state, state, limit))]
+        return [delivery_line(row) for row in self._there.rows("list_deliveries", (state, state, limit))]
 
 
 @contextlib.contextmanager
@@ -160,7 +160,8 @@ def _ticket(row: tuple[Any, ...]) -> TicketLine:
     )
 
 
-def _delivery(row: tuple[Any, ...]) -> DeliveryLine:
+def delivery_line(row: tuple[Any, ...]) -> DeliveryLine:
+    """A delivery as `list_deliveries` and `deliveries_of` select it."""
     return DeliveryLine(
         id=row[0],
         incident=row[1],

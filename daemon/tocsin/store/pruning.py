@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from tocsin.store import rows
+from tocsin.store.reader import first_since
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,27 +35,14 @@ class Retention(Struct, frozen=True, kw_only=True):
 def prune(tx: Transaction, retention: Retention, now: datetime) -> int:
     """Delete one small batch; returns how many rows of what people see went, 0 when nothing is left to delete."""
     alerts, incidents = rows.micros(now - retention.alerts), rows.micros(now - retention.incidents)
-    gone = tx.change("prune_alerts", (_first_after(tx, "last_alert", "alert_from", alerts), BATCH))
-    gone += tx.change("prune_bodies", (_first_after(tx, "last_body", "body_from", alerts), BATCH))
+    gone = tx.change("prune_alerts", (first_since(tx.rows, "last_alert", "alert_from", alerts), BATCH))
+    gone += tx.change("prune_bodies", (first_since(tx.rows, "last_body", "body_from", alerts), BATCH))
     gone += tx.change("prune_texts", (alerts, BATCH))
-    gone += tx.change("prune_differences", (_first_after(tx, "last_difference", "difference_from", alerts), BATCH))
-    rejected = _first_after(tx, "last_rejected", "rejected_from", rows.micros(now - retention.rejected))
+    gone += tx.change("prune_differences", (first_since(tx.rows, "last_difference", "difference_from", alerts), BATCH))
+    rejected = first_since(tx.rows, "last_rejected", "rejected_from", rows.micros(now - retention.rejected))
     gone += tx.change("prune_rejected", (rejected, BATCH))
-    gone += tx.change("prune_decisions", (_first_after(tx, "last_decision", "decision_from", incidents), BATCH))
+    gone += tx.change("prune_decisions", (first_since(tx.rows, "last_decision", "decision_from", incidents), BATCH))
     return gone + _prune_incidents(tx, incidents) + _forget(tx, now - retention.alerts, now)
-
-
-def _first_after(tx: Transaction, last: str, first_from: str, before: int) -> int:
-    """The number of the first row that is not older than `before`; one more than the last when all are older."""
-    low, high = 1, tx.rows(last)[0][0] + 1
-    while low < high:
-        middle = (low + high) // 2
-        number, at = tx.rows(first_from, (middle,))[0]
-        if at < before:
-            low = number + 1
-        else:
-            high = middle
-    return low
 
 
 def _prune_incidents(tx: Transaction, before: int) -> int:

@@ -13,10 +13,26 @@ from tocsin.store.queries import QUERIES
 from tocsin.store.sqlite import DatabaseError, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Row = tuple[Any, ...]
+
+
+def first_since(rows: Callable[[str, Row], list[Row]], last: str, first_from: str, at: int) -> int:
+    """The number of the first row that is not older than `at`; one more than the last when all are older.
+
+    `rows` runs a named select; `last` and `first_from` are those that bisect the table, such as `last_alert`, `alert_from`.
+    """
+    low, high = 1, rows(last, ())[0][0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        number, then = rows(first_from, (middle,))[0]
+        if then < at:
+            low = number + 1
+        else:
+            high = middle
+    return low
 
 
 class Reader:
@@ -43,15 +59,7 @@ class Reader:
 
         `last` and `first_from` are the named selects that bisect the table, such as `last_alert` and `alert_from`.
         """
-        low, high = 1, self.rows(last)[0][0] + 1
-        while low < high:
-            middle = (low + high) // 2
-            number, then = self.rows(first_from, (middle,))[0]
-            if then < at:
-                low = number + 1
-            else:
-                high = middle
-        return low
+        return first_since(self.rows, last, first_from, at)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SLICE = 20_000
 MOST = 400_000
 """So many rows are looked through for one page."""
+NEWEST = 1 << 62
+"""A number that no row has yet."""
 
 _alert = msgspec.json.Decoder(Alert)
 
@@ -86,28 +88,37 @@ class Receipts:
 
     def alerts(self, wanted: Wanted, limit: int = 50) -> Page:
         """Alerts, the newest first, at most `limit` of them."""
-        last: int = self._reader.rows("last_alert")[0][0]
-        oldest = self._reader.row("oldest_alert")
-        first = oldest[0] if oldest else last + 1
-        before = min(wanted.before or last + 1, last + 1)
-        lowest = max(first, before - MOST)
-        lines: list[AlertLine] = []
-        while before > lowest and len(lines) < limit:
-            begin = max(lowest, before - SLICE)
-            found = self._reader.rows("list_alerts", (begin, before, *_asked(wanted), limit - len(lines)))
-            lines += map(_line, found)
-            before = begin
-        if len(lines) == limit:
-            before = lines[-1].number
-        return Page(lines=lines, before=before if before > first else 0)
+        rows, before = walk_back(self._reader, "list_alerts", _asked(wanted), wanted.before or NEWEST, limit)
+        return Page(lines=[_line(row) for row in rows], before=before)
 
     def rejected(self, wanted: Wanted, limit: int = 50) -> list[RejectedLine]:
         """Rejected bodies, the newest first; source and `before` are looked at."""
-        before = wanted.before or (1 << 62)
+        before = wanted.before or NEWEST
         return [
             RejectedLine(number=row[0], at=moment(row[1]), source=row[2], content_type=row[3], reason=row[4])
             for row in self._reader.rows("list_rejected", (before, wanted.source, wanted.source, limit))
         ]
+
+
+def walk_back(there: Reader, select: str, asked: Row, before: int, limit: int) -> tuple[list[Row], int]:
+    """Rows of a named select about alerts with smaller numbers than `before`, at most `limit` of them, newest first.
+
+    The select takes the first and the last number of a slice, what is asked for, and a limit; its rows begin with the alert's
+    number. Returns the rows, and where the next page begins; 0 when there is nothing older.
+    """
+    last = there.rows("last_alert")[0][0]
+    oldest = there.row("oldest_alert")
+    first = oldest[0] if oldest else last + 1
+    before = min(before, last + 1)
+    lowest = max(first, before - MOST)
+    found: list[Row] = []
+    while before > lowest and len(found) < limit:
+        begin = max(lowest, before - SLICE)
+        found += there.rows(select, (begin, before, *asked, limit - len(found)))
+        before = begin
+    if len(found) == limit:
+        before = found[-1][0]
+    return found, before if before > first else 0
 
 
 @contextlib.contextmanager

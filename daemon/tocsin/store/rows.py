@@ -5,6 +5,7 @@ Only plain `int` and `str` are handed to SQLite: an enumeration or a bool goes t
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+_files = msgspec.json.Decoder(dict[str, str])
 
 encode = msgspec.json.Encoder().encode
 """Any of our values as JSON bytes."""
@@ -276,3 +279,8 @@ class Decided(Struct, frozen=True):
         """Return it of the columns of a stored one."""
         read = read_details(details)
         return cls(rule, action, read.reason, read.candidates)
+
+
+def read_files(packed: bytes) -> dict[str, str]:
+    """The `files` column of a rule set: file name → text."""
+    return _files.decode(zlib.decompress(packed))

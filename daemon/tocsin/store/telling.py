@@ -15,9 +15,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.model import Alert, Incident, Status, Texts, Ticket, TicketStatus
-from tocsin.store.listing import DeliveryLine
+from tocsin.store.listing import DeliveryLine, delivery_line
 from tocsin.store.reader import Reader, reader
-from tocsin.store.rows import Details, micros, moment, moment_or_none, read_details, read_incident, read_policy
+from tocsin.store.rows import (
+    Details,
+    micros,
+    moment,
+    moment_or_none,
+    read_details,
+    read_files,
+    read_incident,
+    read_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +40,6 @@ FAR = 1_000_000
 _alert = msgspec.json.Decoder(Alert)
 _texts = msgspec.json.Decoder(Texts)
 _trace = msgspec.json.Decoder(tuple[tuple[str, str], ...])
-_files = msgspec.json.Decoder(dict[str, str])
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -81,7 +89,7 @@ class KeptRules(Struct, frozen=True, kw_only=True):
     @property
     def files(self) -> Mapping[str, str]:
         """File name → text."""
-        return _files.decode(zlib.decompress(self.packed))
+        return read_files(self.packed)
 
 
 class Noted(Struct, frozen=True, kw_only=True):
@@ -271,7 +279,7 @@ class Telling:
             decision=decision,
             ticket=_ticket(incident.id, ticket) if ticket else None,
             notes=tuple(_noted(row) for row in self._reader.rows("notes_of", (n,))),
-            deliveries=tuple(_delivery(row) for row in self._reader.rows("deliveries_of", (n,))),
+            deliveries=tuple(delivery_line(row) for row in self._reader.rows("deliveries_of", (n,))),
         )
 
 
@@ -301,19 +309,3 @@ def _ticket(incident: str, row: Row) -> Ticket:
 
 def _noted(row: Row) -> Noted:
     return Noted(at=moment(row[0]), actor=row[1], kind=row[2], text=_texts.decode(row[3]))
-
-
-def _delivery(row: Row) -> DeliveryLine:
-    return DeliveryLine(
-        id=row[0],
-        incident=row[1],
-        backend=row[2],
-        action=row[3],
-        state=row[4],
-        attempts=row[5],
-        reason=row[6],
-        due_at=moment(row[7]),
-        made_at=moment(row[8]),
-        settled_at=moment_or_none(row[9]),
-        ticket=row[10],
-    )
