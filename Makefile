@@ -61,7 +61,7 @@ rules: setup ## check the rules in rules/ with their own tests
 	@$(BIN)/tocsin check --config config/tocsin.yaml
 
 lock: setup ## bring requirements.lock up to date (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras \
 		--group dev pyproject.toml --upgrade --quiet --output-file requirements.lock
 
 clean:

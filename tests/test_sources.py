@@ -1,11 +1,13 @@
 """The contract that every kind of source keeps, and its goldens: real payloads and the alerts they become.
 
-A folder `sources/KIND/` holds `CASE.json` or `CASE.form` and `CASE.expected.json`. Every kind has the cases `problem`,
-`problem-again` and `problem-over`: one problem told, told again, and over.
+A folder `sources/KIND/` holds `CASE.json` (or `.form`, `.xml`, `.txt`), perhaps `CASE.head` with the request line and
+headers it came with, and `CASE.expected.json`. Every kind has the cases `problem`, `problem-again` and `problem-over`: one
+problem told, told again, and over; a kind whose platform never says that it is over (`EXPIRE_AFTER`) needs no last one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -15,24 +17,27 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Status, Unreadable
-from tocsin.sources import Kind, NotJsonError, kinds
+from tocsin.sources import PARTS, Kind, NotJsonError, _requests, kinds
 from tocsin.sources import generic as generic_kind
+from tocsin.sources._requests import GUESSED
 
 HERE = Path(__file__).parent / "sources"
 README = Path(generic_kind.__file__).with_name("README.md")
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-MEDIA = {".json": "application/json", ".form": "application/x-www-form-urlencoded"}
+FORM = "application/x-www-form-urlencoded"
+MEDIA = {".json": "application/json", **GUESSED}
 GOLDENS = sorted(path for path in HERE.glob("*/*") if path.suffix in MEDIA and not path.name.endswith(".expected.json"))
 BY_NAME = pytest.mark.parametrize("kind", kinds().values(), ids=list(kinds()))
 IDENTIFYING = ("fingerprint", "resource", "check")
 SHOWN = (
-    *("resource", "check", "severity", "status", "fingerprint", "starts_at", "ends_at"),
+    *("resource", "check", "severity", "status", "fingerprint", "starts_at", "ends_at", "said_at"),
     *("summary", "description", "labels", "url"),
 )
 
@@ -41,13 +46,17 @@ any_json = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries
 
 
 def parse(kind: Kind, body: bytes, media: str = "application/json", now: datetime = NOW) -> list[Alert | Unreadable]:
-    return kind.parse(Payload(body=body, content_type=media, source="supervision"), kind.options(), now)
+    return kind.parse(Payload(body=body, content_type=media, source="supervision"), options_of(kind), now)
 
 
 def outcome(kind: Kind, body: bytes, media: str = "application/json") -> list[Alert | Unreadable] | PayloadError:
+    return outcome_of(kind, Payload(body=body, content_type=media, source="supervision"))
+
+
+def outcome_of(kind: Kind, payload: Payload) -> list[Alert | Unreadable] | PayloadError:
     """What the contract allows, and has been looked at; any other exception breaks the test."""
     try:
-        entries = parse(kind, body, media)
+        entries = kind.parse(payload, options_of(kind), NOW)
     except PayloadError as error:
         refusal = error
     else:
@@ -57,8 +66,23 @@ def outcome(kind: Kind, body: bytes, media: str = "application/json") -> list[Al
     return refusal
 
 
+def options_of(kind: Kind) -> Any:
+    """The usual options; a kind that cannot do without some has them beside its goldens."""
+    file = HERE / kind.name / "options.yaml"
+    return kind.options.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {})
+
+
+def golden_payload(path: Path, body: bytes | None = None) -> Payload:
+    head = path.with_suffix(".head")
+    kind = kinds()[path.parent.name]
+    told = head.read_text(encoding="utf-8") if head.exists() else ""
+    body = path.read_bytes() if body is None else body
+    return _requests.payload(kind, body, told, source="supervision", guessed=MEDIA[path.suffix])
+
+
 def parse_golden(path: Path) -> list[Alert | Unreadable]:
-    return parse(kinds()[path.parent.name], path.read_bytes(), MEDIA[path.suffix])
+    kind = kinds()[path.parent.name]
+    return kind.parse(golden_payload(path), options_of(kind), NOW)
 
 
 def golden(kind: Kind, case: str) -> Alert:
@@ -88,7 +112,7 @@ def check_sound(entries: list[Alert | Unreadable]) -> None:
         assert len(entry.summary) <= 2_000
         assert len(entry.description) <= 20_000
         assert entry.url == "" or entry.url.startswith(("http://", "https://"))
-        assert all(time is None or time.tzinfo is UTC for time in (entry.starts_at, entry.ends_at))
+        assert all(time is None or time.tzinfo is UTC for time in (entry.starts_at, entry.ends_at, entry.said_at))
         assert b"\\u0000" not in msgspec.json.encode(entry)
 
 
@@ -116,8 +140,8 @@ def test_no_expected_file_has_lost_its_golden() -> None:
 def test_a_kind_says_what_it_is(kind: Kind) -> None:
     assert 3 < len(kind.title) < 80
     assert not kind.title.endswith(".")
-    for part in ("Format:", "Identity:", "Resolved:"):
-        assert part in kind.documentation
+    for part in PARTS:
+        assert kind.documented(part), f"its docstring has no paragraph that begins with `{part}: `"
     assert kind.media_types
     assert all(media == media.lower() for media in kind.media_types)
 
@@ -134,21 +158,23 @@ def test_the_options_of_a_kind_are_documented_frozen_and_strict(kind: Kind) -> N
 
 
 def test_no_two_kinds_answer_the_same_path() -> None:
-    paths = [path for kind in kinds().values() for path in kind.paths]
-    assert len(paths) == len(set(paths))
-    assert all(path.startswith("/") for path in paths)
+    routes = [route for kind in kinds().values() for route in kind.routes if route.path != "/"]
+    assert len(routes) == len(set(routes))
+    assert all(route.path.startswith("/") for route in routes)
 
 
 def test_a_module_with_an_underscore_is_no_kind() -> None:
-    assert list(kinds()) == ["alertmanager", "generic", "nagios", "prometheus", "truesight"]
+    files = {path.stem for path in README.parent.glob("*.py")}
+    assert set(kinds()) == {name for name in files if not name.startswith("_")}
+    assert {"_read", "_build"} <= files
 
 
 @BY_NAME
 def test_one_problem_keeps_its_fingerprint_from_first_to_last(kind: Kind) -> None:
-    first, again, over = (golden(kind, case) for case in ("problem", "problem-again", "problem-over"))
-    assert first.fingerprint == again.fingerprint == over.fingerprint
-    assert (first.resource, first.check) == (over.resource, over.check)
-    assert [alert.status for alert in (first, again, over)] == [Status.FIRING, Status.FIRING, Status.RESOLVED]
+    cases = ("problem", "problem-again") + (() if kind.expire_after else ("problem-over",))
+    told = [golden(kind, case) for case in cases]
+    assert len({(alert.fingerprint, alert.resource, alert.check) for alert in told}) == 1
+    assert [alert.status for alert in told] == [Status.FIRING, Status.FIRING, Status.RESOLVED][: len(told)]
 
 
 @BY_NAME
@@ -171,10 +197,53 @@ def test_any_json_gives_a_list_or_a_payload_error(kind: Kind, document: Any) -> 
     assert not isinstance(outcome(kind, json.dumps(document).encode()), NotJsonError)
 
 
+OPEN_OBJECTS = frozenset({"labels", "annotations", "commonLabels", "groupLabels", "result"})
+"""Objects whose names are the operator's: one more name is no unknown field."""
+
+
+@st.composite
+def rearranged(draw: st.DrawFn, value: Any, name: str = "") -> Any:
+    """The same JSON, its keys in another order and with unknown ones between."""
+    if isinstance(value, list):
+        return [draw(rearranged(inner)) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    told = {key: draw(rearranged(value[key], key)) for key in draw(st.permutations(sorted(value)))}
+    unknown = {} if name in OPEN_OBJECTS else {"zz_unknown": draw(st.sampled_from([1, "x", None, [1], {"a": 1}]))}
+    return unknown | told
+
+
+def essence(entry: Alert | Unreadable) -> Any:
+    """What must not depend on how a message is laid out."""
+    return shown(entry) | {"labels": None, "description": None}
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in kinds().values() if kind.name != "generic"], ids=lambda kind: kind.name
+)
+@given(data=st.data())
+def test_order_unknown_fields_and_white_space_change_nothing(kind: Kind, data: st.DataObject) -> None:
+    """`generic` refuses unknown fields on purpose."""
+    paths = [path for path in GOLDENS if path.parent.name == kind.name and path.suffix == ".json"]
+    if not paths:
+        return
+    path = data.draw(st.sampled_from(paths))
+    document = data.draw(rearranged(json.loads(path.read_bytes())))
+    body = json.dumps(document, indent=data.draw(st.sampled_from([None, 1, 4]))).encode()
+    entries = kind.parse(golden_payload(path, body), options_of(kind), NOW)
+    before = parse_golden(path)
+    assert [essence(entry) for entry in entries] == [essence(entry) for entry in before]
+    for entry, old in zip(entries, before, strict=True):
+        if isinstance(entry, Alert) and isinstance(old, Alert):
+            assert old.labels.items() <= entry.labels.items()
+
+
 @st.composite
 def bent(draw: st.DrawFn, kind: str) -> Any:
     """A golden of the kind, with up to three of its values replaced by something else."""
     paths = [path for path in GOLDENS if path.parent.name == kind and path.suffix == ".json"]
+    if not paths:
+        return draw(any_json)
     document = [copy.deepcopy(json.loads(draw(st.sampled_from(paths)).read_bytes()))]
     for _ in range(draw(st.integers(1, 3))):
         node: Any = document
@@ -194,6 +263,35 @@ def test_a_message_with_strange_values_gives_a_list_or_a_payload_error(kind: Kin
     entries = outcome(kind, body)
     assert not isinstance(entries, NotJsonError)
     assert isinstance(entries, PayloadError) or entries == parse(kind, body), "parsing is pure"
+
+
+@BY_NAME
+@given(data=st.data())
+def test_a_strange_request_gives_a_list_a_handshake_or_a_payload_error(kind: Kind, data: st.DataObject) -> None:
+    """Any path and header of the kind, with any values, around a golden; what is answered is one answer, too."""
+    paths = [path for path in GOLDENS if path.parent.name == kind.name]
+    path = data.draw(st.sampled_from(paths))
+    route = data.draw(st.sampled_from(kind.routes)) if kind.routes else None
+    text = st.text(max_size=20)
+    names = [name.replace("*", "x") for name in kind.headers]
+    payload = msgspec.structs.replace(
+        golden_payload(path),
+        method=route.method if route else "POST",
+        path=route.path if route and route.path != "/" else "",
+        given=data.draw(
+            st.dictionaries(st.sampled_from(["identifier", "id", "alias", "token"]) | text, text, max_size=4)
+        ),
+        headers=data.draw(st.dictionaries(st.sampled_from(names), text)) if names else {},
+    )
+    options = options_of(kind)
+    if kind.greet:
+        kind.greet(payload, options)
+    if kind.prove:
+        with contextlib.suppress(PayloadError):
+            kind.prove(payload)
+    entries = outcome_of(kind, payload)
+    if kind.answer and not isinstance(entries, PayloadError):
+        assert 200 <= kind.answer(payload, entries).status < 300
 
 
 DEEP = [
@@ -217,7 +315,10 @@ BROKEN = [
 ]
 
 
-@BY_NAME
+READS_JSON_ONLY = [kind for kind in kinds().values() if kind.media_types <= {"application/json", FORM}]
+
+
+@pytest.mark.parametrize("kind", READS_JSON_ONLY, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("body", DEEP + BROKEN)
 def test_what_is_no_json_or_too_deep_is_told_apart(kind: Kind, body: bytes) -> None:
     with pytest.raises(NotJsonError) as caught:

@@ -150,6 +150,11 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     """Firing: the source will have said it again by then, or it is over. Resolved: when it ended."""
+    said_at: datetime | None = None
+    """When the source said this, by its own clock: tells which of two messages that overtook each other is the newer.
+
+    None where the message has no such moment, or none with an offset: the order of arrival counts then.
+    """
     url: str = ""
 
 
@@ -170,6 +175,13 @@ class Payload(Struct, frozen=True, kw_only=True):
     """Media type in lower case, without parameters."""
     source: str = ""
     """Name of the source in the settings; goes into each alert."""
+    method: str = "POST"
+    path: str = ""
+    """Which of its kind's paths was asked, as the kind writes it (`/v2/alerts/{identifier}/close`); empty for `/hooks/NAME`."""
+    given: dict[str, str] = {}
+    """What the address says: the path's variables, and the query; never what authenticates."""
+    headers: dict[str, str] = {}
+    """Those headers that its kind asks for, names in lower case."""
 
 
 class Element(Struct, frozen=True, kw_only=True, gc=False):

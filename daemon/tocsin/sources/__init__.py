@@ -9,26 +9,40 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.sources._answers import Answer, Visit
+from tocsin.sources._proof import Proof
 from tocsin.sources._read import NotJsonError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
     from types import ModuleType
 
     from pydantic import BaseModel
 
     from tocsin.model import Alert, Payload, Unreadable
 
-__all__ = ["Kind", "NotJsonError", "kinds"]
+__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Visit", "kinds"]
 
 ACCEPTED = 202
+UNREADABLE = 422
 JSON = frozenset({"application/json"})
+PARTS = ("Format", "Authentication", "Identity", "Resolved", "Delivery", "Limits")
+"""What the docstring of every kind says, each in a paragraph that begins with this word and a colon."""
+
+
+class Route(NamedTuple):
+    """One address that a kind answers beside `POST /hooks/{source}`."""
+
+    method: str
+    path: str
+    """Below `/hooks/{source}`, and at the root as well; `/` is `/hooks/{source}` itself, by another method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +71,49 @@ class Kind:
     of this platform; the sentence says what is missing.
     """
 
-    paths: tuple[str, ...]
-    """`PATHS`: paths of the platform's own that it answers beside `/hooks/{source}`."""
+    routes: tuple[Route, ...]
+    """`PATHS`: paths of the platform's own, each with its method (POST unless said) and perhaps with variables."""
 
     status: int
     """`STATUS`: the HTTP status that its sender takes as success."""
 
+    refusal: int
+    """`REFUSAL`: the HTTP status for a message that cannot be read: one that its sender does not try again after."""
+
     media_types: frozenset[str]
-    """`MEDIA_TYPES`: the content types it reads, in lower case."""
+    """`MEDIA_TYPES`: the content types it reads, in lower case; `*/*` for any."""
+
+    headers: tuple[str, ...]
+    """`HEADERS`: the headers it reads, in lower case; `ce-*` is every one that begins so."""
+
+    answer: Callable[[Payload, Sequence[Alert | Unreadable]], Answer] | None
+    """`answer(payload, entries)`: what a sender that reads its answer is told once all is stored; pure."""
+
+    greet: Callable[[Payload, Any], Answer | Visit | None] | None
+    """`greet(payload, options)`: the handshake that a message is, or None when it is none; pure, and total.
+
+    Called before `parse`, after authentication.
+    """
+
+    prove: Callable[[Payload], Proof] | None
+    """`prove(payload)`: the signature a message carries, for sources that authenticate by `certificate`; pure.
+
+    Raises PayloadError when the message has none.
+    """
+
+    hosts: tuple[str, ...]
+    """`HOSTS`: the hosts, as globs, that certificates and confirmations may be fetched from, unless the settings say."""
+
+    expire_after: timedelta | None
+    """`EXPIRE_AFTER`: for a platform that never says that a problem is over: how long a firing is believed."""
+
+    heartbeats: tuple[str, ...]
+    """`HEARTBEATS`: checks, as globs, that are no problems but say that the platform is alive."""
+
+    def documented(self, part: str) -> str:
+        """The paragraph of its documentation that begins with one of `PARTS`, in one line; empty when there is none."""
+        found = re.search(rf"^{part}: (.*?)(?=^[A-Z][a-z]+: |\Z)", self.documentation, re.DOTALL | re.MULTILINE)
+        return " ".join(found.group(1).split()) if found else ""
 
 
 @cache
@@ -82,7 +131,21 @@ def _kind(name: str, module: ModuleType) -> Kind:
         documentation=documentation.strip(),
         options=module.Options,
         parse=module.parse,
-        paths=getattr(module, "PATHS", ()),
+        routes=tuple(_route(path) for path in getattr(module, "PATHS", ())),
         status=getattr(module, "STATUS", ACCEPTED),
+        refusal=getattr(module, "REFUSAL", UNREADABLE),
         media_types=getattr(module, "MEDIA_TYPES", JSON),
+        headers=getattr(module, "HEADERS", ()),
+        answer=getattr(module, "answer", None),
+        greet=getattr(module, "greet", None),
+        prove=getattr(module, "prove", None),
+        hosts=getattr(module, "HOSTS", ()),
+        expire_after=getattr(module, "EXPIRE_AFTER", None),
+        heartbeats=getattr(module, "HEARTBEATS", ()),
     )
+
+
+def _route(path: str) -> Route:
+    """`/v2/enqueue`, or `PUT /v2/alerts/{identifier}/close`."""
+    method, _, where = path.rpartition(" ")
+    return Route(method or "POST", where)

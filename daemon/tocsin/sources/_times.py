@@ -6,7 +6,7 @@ Every function is total: what cannot be a moment is None. A time without an offs
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Annotated
 
 from msgspec import Meta
@@ -20,7 +20,8 @@ FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 100_000_000_000
 """An epoch this large cannot be seconds (year 5138), so it is milliseconds."""
 
-_EPOCH = re.compile(r"\d{9,13}(\.\d{1,9})?", re.ASCII)
+_EPOCH = re.compile(r"\d{9,19}(\.\d{1,9})?", re.ASCII)
+_LOCAL = re.compile(r"(\d{4})[-./](\d\d?)[-./](\d\d?)(?:[ T,]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?", re.ASCII)
 _BMC = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})([+-]\d{1,4})", re.ASCII)
 _NAGIOS = re.compile(
     r"\w{3} (?P<month>\w{3}) +(?P<day>\d{1,2}) (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) (?:UTC|GMT) (?P<year>\d{4})",
@@ -39,8 +40,8 @@ def known(moment: datetime | None) -> datetime | None:
 def moment(value: object) -> datetime | None:
     """The moment that a text or number means; None for anything else.
 
-    Understood: RFC 3339 with offset; an epoch in seconds or milliseconds, as number or text; BMC's
-    `20161114081525.000000-300` (offset in minutes); Nagios' `Sun Nov 22 01:24:10 UTC 2026`.
+    Understood: RFC 3339 with offset; an epoch in seconds, or in thousandths, millionths or billionths of one, as number
+    or text; BMC's `20161114081525.000000-300` (offset in minutes); Nagios' `Sun Nov 22 01:24:10 UTC 2026`.
     """
     text = f"{value:.6f}" if isinstance(value, float) else str(value).strip()
     if _EPOCH.fullmatch(text):
@@ -48,9 +49,26 @@ def moment(value: object) -> datetime | None:
     return _from_bmc(text) or _from_nagios(text) or _from_rfc3339(text)
 
 
+def local(value: object, zone: tzinfo) -> datetime | None:
+    """The moment that a text means; one without an offset is in `zone`: `2026.11.22 01:24:10`, `2026-11-22T01:24`.
+
+    Of an hour that a zone has twice a year, the first is meant: fit for telling people, not for telling which of two
+    messages is the newer (`said_at`).
+    """
+    match = _LOCAL.fullmatch(str(value).strip())
+    if match is None:
+        return moment(value)
+    *parts, fraction = match.groups(default="0")
+    try:
+        return known(datetime(*map(int, parts), int(f"{fraction:0<6}"[:6]), tzinfo=zone))  # type: ignore[misc,arg-type]
+    except (ValueError, OverflowError):
+        return None
+
+
 def _from_epoch(number: float) -> datetime | None:
-    seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
-    return known(datetime.fromtimestamp(seconds, UTC))
+    while number >= _MILLISECONDS_FROM:
+        number /= 1000
+    return known(datetime.fromtimestamp(number, UTC))
 
 
 def _from_bmc(text: str) -> datetime | None:

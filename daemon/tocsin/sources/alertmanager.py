@@ -2,9 +2,11 @@
 
 Format: version 4 of the webhook message (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
 Grafana's own webhook contact point sends the same shape. Leave `max_alerts` at 0: what it cuts off never reaches us.
+Authentication: bearer, basic, or any `Authorization` (`http_config` in Alertmanager).
 Identity: each alert's `fingerprint`; without one, its whole label set.
 Resolved: each alert's own `status`. A group whose status is `firing` may hold alerts that are resolved.
 Delivery: retried on 5xx and on connection errors only; `repeat_interval` says a firing group again.
+Limits: what `max_alerts` cuts off never reaches us: leave it at 0.
 """
 
 from __future__ import annotations

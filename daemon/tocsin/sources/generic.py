@@ -2,8 +2,11 @@
 
 Format: our own, one alert or a list of them, described in this folder's README.md. It is strict: an unknown field is
 refused, because a misspelt `severity` that nobody notices is worse. This file is also the one to copy for a new kind.
+Authentication: whatever the sender can do; bearer is the usual one.
 Identity: `fingerprint` when it is given; otherwise `resource` and `check` together.
 Resolved: `status` is `resolved`.
+Delivery: the sender's business; 503 means send it again.
+Limits: none of its own.
 """
 
 from __future__ import annotations

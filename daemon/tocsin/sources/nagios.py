@@ -3,10 +3,13 @@
 Format: the notification macros as one JSON object or as form fields, named as in a command (`HOSTNAME`) or as in the
 environment (`NAGIOS_HOSTNAME`), in any case (https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html);
 Icinga 2's `SERVICENAME` is read as `SERVICEDESC`. Empty macros and those left unexpanded (`$SERVICEDESC$`) do not count.
+Authentication: whatever curl can send; the command in `config/sources/nagios/` sends a bearer token.
 Identity: host and service; a host's own notification has no service, and `host check` as its check.
 Resolved: NOTIFICATIONTYPE is RECOVERY, or the state is OK or UP; the words in the plugin's output never decide.
 Other types, such as ACKNOWLEDGEMENT, FLAPPINGSTART or DOWNTIMESTART, say what people or Nagios do about a problem that
 was told before: they are understood, and no alert.
+Delivery: once, unless curl is told to try again (`--retry`).
+Limits: one notification in each message.
 """
 
 from __future__ import annotations

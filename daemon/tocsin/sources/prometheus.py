@@ -2,10 +2,12 @@
 
 Format: a JSON array of alerts, `POST /api/v2/alerts`, as Alertmanager's own interface takes it
 (https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml). Also sent by vmalert, Loki and Mimir rulers.
+Authentication: bearer or basic (`authorization`, `basic_auth` under `alertmanagers` in Prometheus).
 Identity: the whole label set, without the labels that tell replicas apart (`drop_labels`); no fingerprint is sent.
 Resolved: no word says so. `endsAt` in the future means firing until then unless said again, `endsAt` past means it
 ended then, and without `endsAt` it fires for `resolve_timeout`.
 Delivery: not retried; everything that fires is sent again about once a minute.
+Limits: none of its own.
 """
 
 from __future__ import annotations

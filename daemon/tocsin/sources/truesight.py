@@ -5,10 +5,13 @@ bare slots; the publish-subscribe stream's `{action, data: {slots}, subscription
 (`/bppmws/api/stream/subscribe`); the event interface's `{eventSourceHostName, attributes: {slots}}`
 (`/bppmws/api/Event/create`); Helix names (`source_hostname`, `object`, `metric_name` …, docs.bmc.com "EVENT base event
 class"), which become the TrueSight names. Empty slots, lists and structures (`mc_notes`, `mc_history` …) are no labels.
+Authentication: a header of its own, basic, or the words of BMC's interfaces: `authToken …`, `apiKey …`.
 Identity: host, object class, object and parameter, because a problem that comes back has a new `mc_ueid`; `mc_ueid`
 where neither object nor parameter tells events apart. The check is the parameter alone, which several objects of a host
 may share: a rule that should keep them apart names `labels.mc_object` in its key.
 Resolved: severity OK, even while the status is still OPEN; or status CLOSED or BLACKOUT.
+Delivery: the sender's business.
+Limits: none of its own.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from tocsin.metrics import Metrics
-    from tocsin.sources import Kind
+    from tocsin.sources import Kind, Route
     from tocsin.store import Store
 
 _log = structlog.get_logger("hooks")
@@ -243,13 +243,14 @@ async def unknown(request: web.Request) -> web.StreamResponse:
 
 def routes(sources: Iterable[Source], door: Door) -> Iterator[web.RouteDef]:
     """Each source at its own address; the first of a kind also at that platform's own paths."""
-    taken: set[str] = set()
+    taken: set[Route] = set()
     for source in sources:
         hook = Hook(source, door).receive
         yield web.post(f"/hooks/{source.name}", hook)
-        for path in source.kind.paths:
-            yield web.post(f"/hooks/{source.name}{path}", hook)
-            if path not in taken:
-                taken.add(path)
-                yield web.post(path, hook)
+        for route in source.kind.routes:
+            own = "" if route.path == "/" else route.path
+            yield web.route(route.method, f"/hooks/{source.name}{own}", hook)
+            if own and route not in taken:
+                taken.add(route)
+                yield web.route(route.method, own, hook)
     yield web.post("/hooks/{source}", unknown)

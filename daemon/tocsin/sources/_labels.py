@@ -1,0 +1,75 @@
+"""Labels out of what a message says: any JSON object becomes names and texts, for the rules to look at.
+
+`_identity.tidy` keeps the limits of labels that a platform calls so; here, where everything a message holds may become
+one, what is too much is left out, and the alert is taken all the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tocsin.sources import _identity, _read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+MAX_DEEP = 6
+"""How many objects deep a label may come from."""
+
+
+def flat(value: Mapping[str, Any], *, skip: Iterable[str] = ()) -> dict[str, str]:
+    """The scalars of an object under their own names; of an object inside, under both names joined by `_`.
+
+    A list of scalars is one label, its values joined by `, `; other lists are left out, and so are empty values. Of more
+    than `_identity.MAX_LABELS` those first in alphabetical order stay.
+
+    Args:
+        value: the object.
+        skip: names at the top that are no labels: long texts, what is told elsewhere, secrets.
+    """
+    left_out = frozenset(skip)
+    return fit(dict(_pairs({name: inner for name, inner in value.items() if name not in left_out}, "", MAX_DEEP)))
+
+
+def fit(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels within the limits: long values cut, names too long and what is too many left out."""
+    kept = {
+        name: _identity.cut(value, _identity.MAX_LABEL)
+        for name, value in labels.items()
+        if name and value and len(name) <= _identity.MAX_LABEL
+    }
+    if len(kept) <= _identity.MAX_LABELS:
+        return kept
+    return {name: kept[name] for name in sorted(kept)[: _identity.MAX_LABELS]}
+
+
+def tags(values: Iterable[Any], separator: str = ":") -> dict[str, str]:
+    """Tags such as `team:web` as labels; a tag without a value is `true`, one given twice has both joined by `, `."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, _, rest = str(value).strip().partition(separator) if isinstance(value, str) else ("", "", "")
+        if name.strip():
+            told = rest.strip() or "true"
+            found[name.strip()] = f"{found[name.strip()]}, {told}" if name.strip() in found else told
+    return found
+
+
+def named(values: Iterable[Any], name: str = "name", value: str = "value") -> dict[str, str]:
+    """A list of objects that each hold a name and a value, as labels; anything else in it is left out."""
+    found: dict[str, str] = {}
+    for pair in values:
+        if isinstance(pair, dict) and isinstance(pair.get(name), str) and not isinstance(pair.get(value), (dict, list)):
+            found[pair[name]] = _read.text(pair.get(value))
+    return found
+
+
+def _pairs(value: Mapping[str, Any], prefix: str, deep: int) -> Iterator[tuple[str, str]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            if deep > 1:
+                yield from _pairs(inner, f"{prefix}{name}_", deep - 1)
+        elif isinstance(inner, list):
+            if inner and not any(isinstance(one, (dict, list)) for one in inner):
+                yield f"{prefix}{name}", ", ".join(filter(None, map(_read.text, inner)))
+        elif inner is not None and inner != "":
+            yield f"{prefix}{name}", _read.text(inner)

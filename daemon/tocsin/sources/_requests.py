@@ -1,0 +1,102 @@
+"""A request as a file tells it: what a platform posted, kept for reading it again, in tests and on the command line.
+
+The head is what HTTP writes before a body: a request line (`PUT /v2/alerts/disk-db1/close?identifierType=alias HTTP/1.1`),
+which may be left out where it says nothing, and a `Name: value` line for each header. Knows no platform and no network.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tocsin.model import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tocsin.sources import Kind, Route
+
+_LINE = re.compile(r"([A-Z]+) (/\S*)(?: HTTP/[\d.]+)?", re.ASCII)
+_HOOK = re.compile(r"/hooks/[a-z0-9-]+", re.ASCII)
+
+GUESSED = {".form": "application/x-www-form-urlencoded", ".xml": "application/xml", ".txt": "text/plain"}
+"""Content type by the ending of a file; any other is JSON."""
+
+
+def payload(kind: Kind, body: bytes, head: str = "", *, source: str = "", guessed: str = "application/json") -> Payload:
+    """The message that a head and a body are, as the kind's parser gets it.
+
+    Args:
+        kind: whose message it is.
+        body: the body.
+        head: see the module; may be empty.
+        source: name of the source.
+        guessed: its media type, where the head has no `Content-Type`.
+
+    Raises:
+        ValueError: a line of the head is neither; or the kind answers no such path.
+    """
+    method, target, headers = _read(head)
+    path, given = _asked(kind.routes, method, target)
+    content_type = headers.get("content-type", guessed).partition(";")[0].strip().lower()
+    return Payload(
+        body=body,
+        content_type=content_type,
+        source=source,
+        method=method,
+        path=path,
+        given=given,
+        headers=wanted(kind.headers, headers),
+    )
+
+
+def wanted(names: Iterable[str], headers: Mapping[str, str]) -> dict[str, str]:
+    """Those headers, by lower-case name, that a kind asks for; one of its names may end in `*`."""
+    asked = tuple(names)
+    return {name: value for name, value in headers.items() if any(fnmatchcase(name, one) for one in asked)}
+
+
+def variables(template: str, path: str) -> dict[str, str] | None:
+    """The variables of a path, by the template's names; None when it is another path."""
+    steps, found = template.split("/"), path.split("/")
+    if len(steps) != len(found):
+        return None
+    given: dict[str, str] = {}
+    for step, value in zip(steps, found, strict=True):
+        if step[:1] == "{" and value:
+            given[step[1:-1]] = unquote(value)
+        elif step != value:
+            return None
+    return given
+
+
+def _read(head: str) -> tuple[str, str, dict[str, str]]:
+    method, target, headers = "POST", "/", {}
+    for number, line in enumerate(filter(str.strip, head.splitlines())):
+        asked = _LINE.fullmatch(line.strip())
+        name, colon, value = line.partition(":")
+        if number == 0 and asked:
+            method, target = asked.groups()
+        elif colon and name.strip() and " " not in name.strip():
+            headers[name.strip().lower()] = value.strip()
+        else:
+            raise ValueError(f"{line.strip()!r} is no header: write `Name: value`, or `POST /path` in the first line")
+    return method, target, headers
+
+
+def _asked(routes: Iterable[Route], method: str, target: str) -> tuple[str, dict[str, str]]:
+    """Which of the kind's paths it is, and what the address says."""
+    split = urlsplit(target)
+    query = dict(parse_qsl(split.query, keep_blank_values=True))
+    path = _HOOK.sub("", split.path, count=1) if _HOOK.match(split.path) else split.path
+    for route in routes:
+        found = variables(route.path, path or "/")
+        if found is not None and route.method == method:
+            return route.path if route.path != "/" else "", query | found
+    if path.strip("/"):
+        raise ValueError(
+            f"the kind answers no {method} {path}; it answers {', '.join(map(' '.join, routes)) or 'none'}"
+        )
+    return "", query
