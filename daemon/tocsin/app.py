@@ -17,32 +17,36 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import web
 from aiolimiter import AsyncLimiter
-from pydantic import ValidationError
 
-from tocsin import __version__, backends, outbox, sources, timers
+from tocsin import __version__, backends, outbox, timers
 from tocsin.desk import Desk
 from tocsin.errors import SettingsError
+from tocsin.hearing import Hearing
 from tocsin.metrics import Metrics
 from tocsin.model import State
 from tocsin.reload import Places, Rulebooks
+from tocsin.silence import Silence
+from tocsin.sourcing import configured
 from tocsin.store import Backends, Store
 from tocsin.store.deliveries import Retries
 from tocsin.store.mint import mint
 from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
+from tocsin.taking import Taking
 from tocsin.watchdog import Watchdog
 from tocsin.web import admin, auth, body, health, hooks, redeciding
 from tocsin.web.api import mounting
 from tocsin.web.api import service as interface
+from tocsin.web.certificates import Certificates
 from tocsin.web.guard import Guard
+from tocsin.web.visits import Visits
 from tocsin.workbench.testing import Ticketing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tocsin.settings import Settings, Source
-    from tocsin.settings.tree import Auth
+    from tocsin.settings import Settings
 
 _log = structlog.get_logger("app")
 
@@ -90,7 +94,6 @@ class App:
             ticketing=Ticketing(default_backend=settings.default_backend, priorities=settings.desk.priority),
         )
         self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
-        self.timers = timers.Timers(self.store, Retention(**settings.retention.model_dump()), clock)
         self._watchdog = Watchdog(environ)
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -108,20 +111,23 @@ class App:
             raise
 
     async def _start(self) -> None:
-        door_sources = [
-            _source(name, source, self._settings, self._read_secret) for name, source in self._settings.sources.items()
-        ]
+        door_sources = configured(self._settings, self._read_secret)
         await self.store.open(self._clock())
         self._stack.push_async_callback(self.store.close)
         await self.rulebooks.start()
+        hearing, taking, silence = self._ears(door_sources)
+        await silence.start()
+        self._stack.push_async_callback(silence.write)
+        retention = Retention(**self._settings.retention.model_dump())
+        self._timers = timers.Timers(self.store, retention, self._clock, also=silence.come_round)
         routes = await self._routes()
         out = outbox.Outbox(self.store, routes, self._retries(), self._clock, _OutboxObserver(self.metrics))
         self._watch_metrics()
-        self._spawn(out.run(self._stopping), self.timers.run(self._stopping), self.rulebooks.watch(self._stopping))
-        await self._serve(door_sources)
+        self._spawn(out.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping))
+        await self._serve(door_sources, taking, hearing)
         gc.collect()
         gc.freeze()  # what was loaded stays: the collector need not look at it again and again
-        self._spawn(self._watchdog.run(self.store, lambda: self.timers.beat, self._clock, self._stopping))
+        self._spawn(self._watchdog.run(self.store, lambda: self._timers.beat, self._clock, self._stopping))
         self._watchdog.ready(self.address)
         _log.info("serving", address=self.address, version=__version__, sqlite=SQLITE_VERSION)
 
@@ -183,6 +189,14 @@ class App:
             limiter=AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None,
         )
 
+    def _ears(self, sources: list[hooks.Source]) -> tuple[Hearing, Taking, Silence]:
+        """Who listens: to what sources say, and to their silence."""
+        expected = {source.name: source.expect_every for source in sources if source.expect_every}
+        hearing = Hearing(expected, self._clock())
+        taking = Taking(self.store, self.rulebooks.current, mint(), hearing, self.metrics)
+        self.metrics.listen(hearing.last)
+        return hearing, taking, Silence(sources, hearing, taking, self.store, self._clock)
+
     def _retries(self) -> Retries:
         given = self._settings.delivery
         return Retries(
@@ -193,9 +207,23 @@ class App:
             doubt=given.doubt,
         )
 
-    async def _serve(self, door_sources: list[hooks.Source]) -> None:
+    async def _serve(self, door_sources: list[hooks.Source], taking: Taking, hearing: Hearing) -> None:
+        visits = Visits()
+        self._stack.push_async_callback(visits.close)
+        door = hooks.Door(
+            store=self.store,
+            taking=taking,
+            hearing=hearing,
+            visits=visits,
+            certificates=Certificates(visits, self._clock),
+            limits=body.Limits(
+                received=self._settings.intake.body_limit, inflated=self._settings.intake.inflated_limit
+            ),
+            clock=self._clock,
+            metrics=self.metrics,
+        )
         application = web.Application()
-        application.add_routes(self._web_routes(door_sources))
+        application.add_routes(self._web_routes(door_sources, door))
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=_GRACE, auto_decompress=False, handle_signals=False
         )
@@ -209,17 +237,7 @@ class App:
         host, port = self._runner.addresses[0][:2]
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def _web_routes(self, door_sources: list[hooks.Source]) -> list[web.RouteDef]:
-        door = hooks.Door(
-            store=self.store,
-            limits=body.Limits(
-                received=self._settings.intake.body_limit, inflated=self._settings.intake.inflated_limit
-            ),
-            mint=mint(),
-            rulebook=self.rulebooks.current,
-            clock=self._clock,
-            metrics=self.metrics,
-        )
+    def _web_routes(self, door_sources: list[hooks.Source], door: hooks.Door) -> list[web.RouteDef]:
         pages = health.Health(self.store, self.metrics, self.rulebooks.detail)
         again = redeciding.Redeciding(door_sources, door).run
         guard = Guard(self._admin_scheme(), self._clock)
@@ -294,43 +312,6 @@ class _OutboxObserver(outbox.Observer):
 
     def ticketed(self, seconds: float) -> None:
         self._metrics.ticketed(seconds)
-
-
-def _source(name: str, given: Source, settings: Settings, read_secret: Callable[[str], bytes]) -> hooks.Source:
-    kind = sources.kinds().get(given.kind)
-    if kind is None:
-        raise SettingsError(f"sources.{name}.kind: {given.kind!r} is not known; there is: {', '.join(sources.kinds())}")
-    try:
-        options = kind.options.model_validate(given.options)
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
-        raise SettingsError(f"sources.{name}.options: {told}") from None
-    return hooks.Source(
-        name=name,
-        kind=kind,
-        options=options,
-        scheme=_scheme(given.auth, read_secret),
-        declarant=given.declarant,
-        backend=given.backend,
-        anywhere=settings.intake.open_sources_anywhere,
-    )
-
-
-def _scheme(given: Auth | None, read_secret: Callable[[str], bytes]) -> auth.Scheme:
-    if given is None:
-        return auth.Open()
-    if given.bearer:
-        return auth.Bearer(read_secret(str(given.bearer.token_file)))
-    if given.header:
-        return auth.Header(given.header.name, read_secret(str(given.header.token_file)))
-    if given.basic:
-        return auth.Basic(given.basic.user.encode(), read_secret(str(given.basic.password_file)))
-    if given.hmac is None:
-        raise SettingsError("auth: name one of bearer, header, basic, hmac")
-    signed = given.hmac
-    return auth.Hmac(
-        signed.header, read_secret(str(signed.secret_file)), signed.prefix, signed.timestamp_header, signed.max_skew
-    )
 
 
 async def serve(app: App, told: Callable[[str], None]) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
+from tocsin.fate import OUTCOMES, Fate
 from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.rules import engine
@@ -25,6 +26,8 @@ from tocsin.workbench import shadow
 if TYPE_CHECKING:
     from tocsin.model import Decision, Payload, Receipt, TicketStatus
     from tocsin.store import Transaction
+
+__all__ = ["AGAIN", "OUTCOMES", "Fate", "Intake", "Redecided", "Rulebook", "redecide", "resolve", "seen", "take"]
 
 
 class Rulebook(Struct, frozen=True):
@@ -50,34 +53,6 @@ class Intake(Struct, frozen=True, kw_only=True):
     hear: shadow.Hear | None = None
     """Told what came of comparing the shadow rule set, in the store's thread."""
 
-
-class Fate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one alert: the answer to its sender."""
-
-    outcome: str
-    """One of `OUTCOMES`."""
-    fingerprint: str = ""
-    incident: str = ""
-    ticket: str = ""
-    rule: str = ""
-    reason: str = ""
-
-
-OUTCOMES = (
-    "opened",
-    "held",
-    "folded",
-    "reopened",
-    "resolved",
-    "unknown",
-    "recorded",
-    "ignored",
-    "quarantined",
-    "rejected",
-)
-"""opened: an incident began and its ticket is asked for · held: it waits · folded: counted into a live one · reopened ·
-resolved · unknown: a resolve of nothing that fires · recorded, ignored, quarantined: no ticket, by the rules ·
-rejected: cannot be read."""
 
 AGAIN = 500
 """So many fingerprints at most are decided again in one transaction: alerts that come in wait no longer behind it."""
@@ -133,6 +108,8 @@ class _Road:
     def take(self, alert: Alert) -> Fate:
         """One alert, to its fate."""
         firing = self._live.find(alert.source, alert.fingerprint)
+        if alert.said_at and self._live.ends.overtake(alert, firing.said_at if firing else None, self._now):
+            return self._overtaken(alert)
         if alert.status == Status.RESOLVED:
             return self._resolve(alert, firing)
         hashed = said(alert)
@@ -143,7 +120,7 @@ class _Road:
         return self._decide(alert, firing, hashed)
 
     def _repeat(self, alert: Alert, firing: Firing, entry: Entry | None) -> Fate:
-        self._live.repeat(firing, entry, alert.ends_at, self._now)
+        self._live.repeat(firing, entry, alert, self._now)
         self._append_from(0, alert, (firing.text, firing.decision, firing.n, firing.outcome))
         if entry is None:
             return Fate(outcome=firing.outcome, fingerprint=alert.fingerprint)
@@ -214,6 +191,7 @@ class _Road:
 
     def _resolve(self, alert: Alert, firing: Firing | None) -> Fate:
         text = keep.keep_text(self._tx, alert, self._now)
+        self._live.ends.keep(alert, self._now)
         if firing is None:
             self._append(alert, text, 0, 0, "unknown")
             return Fate(outcome="unknown", fingerprint=alert.fingerprint, reason="nothing fires under this fingerprint")
@@ -222,6 +200,13 @@ class _Road:
         if incident is None:
             return Fate(outcome="resolved", fingerprint=alert.fingerprint)
         return Fate(outcome="resolved", fingerprint=alert.fingerprint, incident=incident.id, ticket=incident.number)
+
+    def _overtaken(self, alert: Alert) -> Fate:
+        """A newer message about the same problem came before: this one changes nothing."""
+        text = keep.keep_text(self._tx, alert, self._now)
+        self._tx.update("end_text", (self._at, text))
+        self._append(alert, text, 0, 0, "overtaken")
+        return Fate(outcome="overtaken", fingerprint=alert.fingerprint, reason="something newer was heard before")
 
     def _append(self, alert: Alert, text: int, decision: int, n: int, outcome: str) -> None:
         """An alert that says something new, with the body it came in; what is decided again came in none."""
@@ -246,6 +231,7 @@ class _Road:
             outcome=outcome,
             seen_at=self._seen_at,
             expires_at=alert.ends_at,
+            said_at=alert.said_at,
         )
         keep.keep_firing(self._tx, fires, firing)
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from tocsin import lifecycle
 from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
+from tocsin.overtaken import Ends
 from tocsin.undo import Undo
 from tocsin.unsent import Unsent, first_of
 
@@ -60,6 +61,8 @@ class Firing(Struct, kw_only=True, gc=False):
     outcome: str
     seen_at: datetime
     expires_at: datetime | None = None
+    said_at: datetime | None = None
+    """When its source said so last, by its own clock."""
 
 
 class Met(Struct, frozen=True, kw_only=True):
@@ -120,6 +123,7 @@ class Live:
         """Key → incident closed since the last `settle`: a reader of the database may not see it there yet."""
         self._undo = Undo()
         self.unsent = Unsent(self._undo)
+        self.ends = Ends(self._undo)
         self._uncounted: set[int] = set()
         self._due: list[tuple[datetime, int]] = []
         self._next_expiry: datetime | None = None
@@ -161,10 +165,12 @@ class Live:
         found = (one for fires in self.firing.values() for one in fires.values() if not one.n and one.seen_at < before)
         return list(islice(found, limit))
 
-    def repeat(self, firing: Firing, entry: Entry | None, expires_at: datetime | None, now: datetime) -> None:
+    def repeat(self, firing: Firing, entry: Entry | None, alert: Alert, now: datetime) -> None:
         """Count a repeat that changes nothing, into its live incident if it has one."""
-        if expires_at != firing.expires_at:
-            firing.expires_at = self._expiry(expires_at)  # true even if this transaction fails: its source said so
+        # Both are true even if this transaction fails: its source said so.
+        if alert.ends_at != firing.expires_at:
+            firing.expires_at = self._expiry(alert.ends_at)
+        firing.said_at = alert.said_at
         if entry:
             self._count(entry, now)
 

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from prometheus_client.metrics_core import Metric
 
@@ -160,6 +161,10 @@ class Metrics:
         """Read these gauges at each scrape: name → value, and live incidents by state."""
         self.registry.register(_Reader(read, states))
 
+    def listen(self, heard: Callable[[], Mapping[str, datetime]]) -> None:
+        """Read at each scrape when each source was heard last."""
+        self.registry.register(_Heard(heard))
+
 
 GAUGES = {
     "tocsin_queue_alerts": "Work waiting for its commit, in alerts",
@@ -169,6 +174,20 @@ GAUGES = {
     "tocsin_store_up": "1 while the store can write",
 }
 """What `watch` reads: name → help."""
+
+
+class _Heard(Collector):
+    def __init__(self, heard: Callable[[], Mapping[str, datetime]]) -> None:
+        self._heard = heard
+
+    def collect(self) -> Iterable[Metric]:
+        heard = GaugeMetricFamily("tocsin_source_heard_timestamp_seconds", "When it was heard last", labels=["source"])
+        for source, at in self._heard().items():
+            heard.add_metric([source], at.timestamp())
+        yield heard
+
+    def describe(self) -> Iterable[Metric]:
+        return []
 
 
 class _Reader(Collector):

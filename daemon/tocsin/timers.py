@@ -67,11 +67,20 @@ def write_counts(tx: Transaction, limit: int = _COUNTS) -> int:
 class Timers:
     """The loop that looks at the clock."""
 
-    def __init__(self, store: Store, retention: Retention, clock: Callable[[], datetime], every: float = 0.5) -> None:
+    def __init__(
+        self,
+        store: Store,
+        retention: Retention,
+        clock: Callable[[], datetime],
+        every: float = 0.5,
+        also: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`also`: what else is to be done at each round, last."""
         self._store = store
         self._retention = retention
         self._clock = clock
         self._every = every
+        self._also = also
         self._counted_at = self._pruned_at = clock()
         self._tidied = 0
         self.beat = clock()
@@ -97,6 +106,8 @@ class Timers:
             await self._store.run(lambda tx: tick(tx, now))
             due = self._store.live.next_due()
         self._tidy()
+        if self._also:
+            await self._also()
         if now - self._counted_at >= _COUNT_EVERY:
             self._counted_at = now
             await self._until_none(write_counts, _COUNTS)

@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     REOPENED = "reopened"
     RESOLVED = "resolved"
     UNKNOWN = "unknown"
+    OVERTAKEN = "overtaken"
     RECORDED = "recorded"
     IGNORED = "ignored"
     QUARANTINED = "quarantined"

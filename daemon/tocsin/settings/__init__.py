@@ -9,12 +9,14 @@ from __future__ import annotations
 from tocsin.settings.known import json_schema
 from tocsin.settings.reading import DEFAULT, load, secret_reader
 from tocsin.settings.secrets import exposed, find_secret, read_secret
-from tocsin.settings.tree import Auth, Backend, Settings, Source
+from tocsin.settings.source import Auth, Poll, Source
+from tocsin.settings.tree import Backend, Settings
 
 __all__ = [
     "DEFAULT",
     "Auth",
     "Backend",
+    "Poll",
     "Settings",
     "Source",
     "exposed",

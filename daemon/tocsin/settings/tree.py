@@ -10,26 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tocsin.settings.part import Part, Text
 from tocsin.settings.priorities import PriorityTable, default_priorities, over_default
+from tocsin.settings.source import Source
 from tocsin.units import Duration, Size
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
-Text = Annotated[str, StringConstraints(min_length=1)]
 _ZERO = timedelta(0)
-_WAYS = ("bearer", "header", "basic", "hmac")
-_HOW_TO_AUTHENTICATE = (
-    "say how it proves who it is: `auth: {bearer: {token_file: NAME.token}}` (or header, basic, hmac), "
-    "or `open: true` to take alerts from anyone who reaches it"
-)
-
-
-class Part(BaseModel):
-    """A part of the tree: immutable, and it refuses keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Listen(Part):
@@ -70,96 +60,12 @@ class Intake(Part):
     """Serve sources that are `open: true` on every address, not on loopback only."""
 
 
-class Bearer(Part):
-    """`Authorization: Bearer TOKEN`."""
-
-    token_file: Path
-    """File that holds the token."""
-
-
-class Header(Part):
-    """A header that holds a token."""
-
-    name: Text
-    """Name of the header, such as `X-Api-Key`."""
-    token_file: Path
-    """File that holds the token."""
-
-
-class Basic(Part):
-    """HTTP basic authentication."""
-
-    user: Text
-    """Name of the user."""
-    password_file: Path
-    """File that holds the password."""
-
-
-class Hmac(Part):
-    """A header that holds the HMAC-SHA256 of the body, in hexadecimal."""
-
-    header: Text
-    """Name of the header, such as `X-Hub-Signature-256`."""
-    secret_file: Path
-    """File that holds the shared secret."""
-    prefix: str = ""
-    """What stands before the signature in the header, such as `sha256=`."""
-    timestamp_header: str = ""
-    """Name of the header with the time of sending (Unix seconds), signed with a colon before the body; empty for none."""
-    max_skew: Duration = Field(default=timedelta(minutes=5), gt=_ZERO)
-    """How far that time may be from ours."""
-
-
-class Auth(Part):
-    """How a source proves who it is: exactly one of these."""
-
-    bearer: Bearer | None = None
-    """`Authorization: Bearer TOKEN`."""
-    header: Header | None = None
-    """A header that holds a token."""
-    basic: Basic | None = None
-    """HTTP basic authentication."""
-    hmac: Hmac | None = None
-    """A signature of the body."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if sum(getattr(self, way) is not None for way in _WAYS) != 1:
-            raise ValueError(f"give exactly one of {', '.join(_WAYS)}")
-        return self
-
-
-class Source(Part):
-    """A supervision platform that posts to /hooks/NAME."""
-
-    kind: Text
-    """Which kind of platform it is: a file name of daemon/tocsin/sources."""
-    auth: Auth | None = None
-    """How it proves who it is."""
-    open: bool = False
-    """Take alerts from anyone who reaches the service (from loopback, unless intake says otherwise)."""
-    declarant: Text = "Supervision"
-    """Who its tickets are declared by."""
-    backend: str = ""
-    """Name of the backend that gets its tickets; empty for the default one."""
-    options: dict[str, Any] = {}
-    """The kind's own options."""
-
-    @model_validator(mode="after")
-    def _authenticated_or_open(self) -> Self:
-        if self.auth is None and not self.open:
-            raise ValueError(_HOW_TO_AUTHENTICATE)
-        if self.auth is not None and self.open:
-            raise ValueError("it has `auth:` and `open: true`: remove one of them")
-        return self
-
-
 class Backend(Part):
     """A ticket system."""
 
     kind: Text
     """Which kind of ticket system it is: `desk`, or a file name of daemon/tocsin/backends."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """The kind's own options."""
     concurrency: int = Field(default=4, ge=1, le=100)
     """How many deliveries are under way at once."""

@@ -13,11 +13,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tocsin.sources._answers import Answer, Visit
 from tocsin.sources._proof import Proof
 from tocsin.sources._read import NotJsonError
+from tocsin.sources._routes import Route, variables, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,21 +29,13 @@ if TYPE_CHECKING:
 
     from tocsin.model import Alert, Payload, Unreadable
 
-__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Visit", "kinds"]
+__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Visit", "kinds", "variables", "wanted"]
 
 ACCEPTED = 202
 UNREADABLE = 422
 JSON = frozenset({"application/json"})
 PARTS = ("Format", "Authentication", "Identity", "Resolved", "Delivery", "Limits")
 """What the docstring of every kind says, each in a paragraph that begins with this word and a colon."""
-
-
-class Route(NamedTuple):
-    """One address that a kind answers beside `POST /hooks/{source}`."""
-
-    method: str
-    path: str
-    """Below `/hooks/{source}`, and at the root as well; `/` is `/hooks/{source}` itself, by another method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +79,11 @@ class Kind:
     headers: tuple[str, ...]
     """`HEADERS`: the headers it reads, in lower case; `ce-*` is every one that begins so."""
 
-    answer: Callable[[Payload, Sequence[Alert | Unreadable]], Answer] | None
-    """`answer(payload, entries)`: what a sender that reads its answer is told once all is stored; pure."""
+    answer: Callable[[Payload, Sequence[Alert | Unreadable]], Answer | None] | None
+    """`answer(payload, entries)`: what a sender that reads its answer is told once all is stored; pure.
+
+    None for the usual answer: `status`, and what became of each alert.
+    """
 
     greet: Callable[[Payload, Any], Answer | Visit | None] | None
     """`greet(payload, options)`: the handshake that a message is, or None when it is none; pure, and total.

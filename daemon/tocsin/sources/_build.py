@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.model import Alert, Severity, Status
+from tocsin.model import Alert, Status
 from tocsin.sources import _identity, _labels, _severity, _texts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def alert(  # noqa: PLR0913 - an alert has that many parts
     *,
     identity: str | Sequence[str],
     resolved: bool,
-    severity: str | Severity,
+    severity: str,
     resource: str,
     check: str,
     summary: str = "",
@@ -35,24 +35,11 @@ def alert(  # noqa: PLR0913 - an alert has that many parts
     said_at: datetime | None = None,
     url: str = "",
 ) -> Alert:
-    """The alert.
+    """The alert; see `Alert` for its fields.
 
-    Args:
-        payload: what it came in; names its source.
-        options: the source's; they say what a severity word that nobody knows means.
-        identity: what makes it the same problem again: the platform's own id of the problem, taken as it is, or the
-            parts that only this problem has, in this order.
-        resolved: whether the message says that it is over.
-        severity: the platform's word, or ours.
-        resource: what it is about. Refused when empty, as `resource`.
-        check: what is wrong with it. Refused when empty, as `check`.
-        summary: one line for people; check and resource when empty.
-        description: more for people.
-        labels: names and values for the rules.
-        starts_at: when the problem began.
-        ends_at: when it ended; of one that fires, when it is over unless said again.
-        said_at: when the source said this, an absolute moment of its own clock; see `Alert.said_at`.
-        url: where to see it.
+    `identity` is what makes it the same problem again: the platform's own id of the problem, taken as it is, or the parts
+    that only this problem has, in this order. `resolved`: whether the message says that it is over. `severity` is the
+    platform's word, or ours; `options` say what a word that nobody knows means.
 
     Raises:
         PayloadError: identity, resource or check is missing or too long.
@@ -62,7 +49,7 @@ def alert(  # noqa: PLR0913 - an alert has that many parts
         source=payload.source,
         fingerprint=_fingerprint(identity),
         status=Status.RESOLVED if resolved else Status.FIRING,
-        severity=severity if isinstance(severity, Severity) else _severity.severity(severity, options.severity_default),
+        severity=_severity.severity(severity, options.severity_default),
         resource=resource,
         check=check,
         summary=_texts.summary(summary) or f"{check}: {resource}",

@@ -7,14 +7,14 @@ which may be left out where it says nothing, and a `Name: value` line for each h
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tocsin.model import Payload
+from tocsin.sources._routes import variables, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from tocsin.sources import Kind, Route
 
@@ -50,26 +50,6 @@ def payload(kind: Kind, body: bytes, head: str = "", *, source: str = "", guesse
         given=given,
         headers=wanted(kind.headers, headers),
     )
-
-
-def wanted(names: Iterable[str], headers: Mapping[str, str]) -> dict[str, str]:
-    """Those headers, by lower-case name, that a kind asks for; one of its names may end in `*`."""
-    asked = tuple(names)
-    return {name: value for name, value in headers.items() if any(fnmatchcase(name, one) for one in asked)}
-
-
-def variables(template: str, path: str) -> dict[str, str] | None:
-    """The variables of a path, by the template's names; None when it is another path."""
-    steps, found = template.split("/"), path.split("/")
-    if len(steps) != len(found):
-        return None
-    given: dict[str, str] = {}
-    for step, value in zip(steps, found, strict=True):
-        if step[:1] == "{" and value:
-            given[step[1:-1]] = unquote(value)
-        elif step != value:
-            return None
-    return given
 
 
 def _read(head: str) -> tuple[str, str, dict[str, str]]:

@@ -41,8 +41,17 @@ class Rules(Protocol):
 def keep_body(tx: Transaction, payload: Payload, now: datetime) -> int:
     """Keep a body as received; returns its row."""
     row = tx.next("bodies")
-    tx.insert("insert_body", (row, rows.micros(now), payload.source, payload.content_type, *_packed(payload.body)))
+    kept = (payload.source, payload.content_type, *_packed(payload.body), _about(payload))
+    tx.insert("insert_body", (row, rows.micros(now), *kept))
     return row
+
+
+def _about(payload: Payload) -> str:
+    """What the address and the headers said; empty when they said nothing."""
+    said = {"path": payload.path, "given": payload.given, "headers": payload.headers}
+    told = {name: value for name, value in said.items() if value}
+    method = {"method": payload.method} if payload.method != "POST" else {}
+    return rows.encode_text(method | told) if told or method else ""
 
 
 def _packed(body: bytes) -> tuple[int, bytes]:
@@ -52,7 +61,7 @@ def _packed(body: bytes) -> tuple[int, bytes]:
 
 def reject(tx: Transaction, payload: Payload, reason: str, now: datetime) -> None:
     """Keep a body that cannot be read, raw, with the reason."""
-    at, kept = rows.micros(now), _packed(payload.body)
+    at, kept = rows.micros(now), (*_packed(payload.body), _about(payload))
     tx.insert("insert_rejected", (tx.next("rejected"), at, payload.source, payload.content_type, reason, *kept))
 
 

@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tocsin.live import Entry, Firing, said
-from tocsin.model import Alert, DeliveryAction, DeliveryState
+from tocsin.model import Alert, DeliveryAction, DeliveryState, Status
+from tocsin.overtaken import MOST, WINDOW
 from tocsin.store.queries import QUERIES
 from tocsin.store.rows import moment, read_delivery, read_incident, read_policy
 from tocsin.store.transaction import CLOSED_KEYS, Memory
@@ -63,6 +64,7 @@ def load(connection: Any, live: Live, now: datetime) -> Memory:
     _load_incidents(connection, live, memory)
     _count_repeats(connection, live)
     _load_firing(connection, live, now)
+    _load_ends(connection, live, now)
     _load_unsent(connection, live)
     live.settle()
     return memory
@@ -90,11 +92,13 @@ def _load_firing(connection: Any, live: Live, now: datetime) -> None:
     for row, text, decision, n, outcome, seen, expires, source, fingerprint, alert in connection.execute(
         QUERIES["live_firing"]
     ):
+        told = _alert.decode(alert)
         live.keep(
             Firing(
                 source=sys.intern(source),
                 fingerprint=fingerprint,
-                said=said(_alert.decode(alert)),
+                said=said(told),
+                said_at=told.said_at,
                 era=0,
                 row=row,
                 text=text,
@@ -105,6 +109,14 @@ def _load_firing(connection: Any, live: Live, now: datetime) -> None:
                 expires_at=now + timedelta(microseconds=expires - seen) if expires else None,
             )
         )
+
+
+def _load_ends(connection: Any, live: Live, now: datetime) -> None:
+    """What was said to be over lately: an older message about it may still be on its way."""
+    since = int((now - WINDOW).timestamp() * 1_000_000)
+    found = connection.execute(QUERIES["texts_ended"], (since, MOST)).fetchall()
+    ended = ((_alert.decode(alert), moment(at)) for at, alert in reversed(found))
+    live.ends.enter((alert, at) for alert, at in ended if alert.status == Status.RESOLVED)
 
 
 def _load_unsent(connection: Any, live: Live) -> None:

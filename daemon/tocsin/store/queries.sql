@@ -1,13 +1,13 @@
 -- Every statement of the hot paths and of the listings, by name. `?` in the order of the table's columns.
 
 -- name: insert_body
-insert into bodies values (?, ?, ?, ?, ?, ?);
+insert into bodies values (?, ?, ?, ?, ?, ?, ?);
 -- name: insert_text
 insert into texts values (?, ?, ?, ?, ?);
 -- name: insert_alert
 insert into alerts values (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_rejected
-insert into rejected values (?, ?, ?, ?, ?, ?, ?);
+insert into rejected values (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_decision
 insert into decisions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_rule_set
@@ -75,6 +75,15 @@ select * from incidents where slot = 0 or firing > 0;
 -- name: live_firing
 select firing.id, firing.text, firing.decision, firing.incident, firing.outcome, firing.seen_at, firing.expires_at,
   texts.source, texts.fingerprint, texts.alert from firing join texts on texts.id = firing.text;
+-- name: texts_ended
+select ended_at, alert from texts where ended_at is not null and ended_at > ? order by ended_at desc limit ?;
+-- name: heard
+select source, fingerprint, at, alert from heard;
+-- name: put_heard
+insert into heard values (?, ?, ?, ?)
+  on conflict (source, fingerprint) do update set at = excluded.at, alert = excluded.alert;
+-- name: delete_heard
+delete from heard where source = ? and fingerprint = ?;
 -- name: live_tickets
 select tickets.incident, tickets.number from tickets join incidents on incidents.n = tickets.incident
   where incidents.slot = 0 or incidents.firing > 0;
@@ -191,7 +200,7 @@ select id, at from notes where id >= ? order by id limit 1;
 -- name: arrivals
 select alerts.id, alerts.at, alerts.text, alerts.decision, alerts.incident, alerts.outcome, alerts.ends_at, texts.alert
   from alerts left join texts on texts.id = alerts.text and alerts.body > 0
-  where alerts.id >= ? and alerts.id <= ? order by alerts.id limit ?;
+  where alerts.id >= ? and alerts.id <= ? and alerts.outcome <> 'overtaken' order by alerts.id limit ?;
 -- name: touches
 select notes.id, notes.at, notes.kind, notes.incident, incidents.opened_at from notes
   join incidents on incidents.n = notes.incident
@@ -280,7 +289,7 @@ select texts.id, texts.alert, kept.count, kept.first_at, kept.last_at,
   order by texts.id desc limit ?;
 -- name: other_texts
 select texts.id, texts.alert from texts where texts.id in (select text from alerts
-  where id >= ? and body > 0 and outcome not in ('resolved', 'unknown') order by id desc limit ?);
+  where id >= ? and body > 0 and outcome not in ('resolved', 'unknown', 'overtaken') order by id desc limit ?);
 
 -- Rule sets over time, and what the shadow rule set says otherwise.
 -- name: insert_rule_change

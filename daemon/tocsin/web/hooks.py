@@ -1,4 +1,4 @@
-"""The way in: one alert message in, one answer out, and nothing answered 2xx that is not committed.
+"""The way in over HTTP: one message in, one answer out, and nothing answered 2xx that is not committed.
 
 Each configured source is one `Hook`, at `/hooks/{name}` and at its platform's own paths. Order matters: who sends, how
 much, what, and only then the road. Overload and store trouble are 503 with `Retry-After`, the one answer that every
@@ -8,7 +8,6 @@ platform takes as "send it again".
 from __future__ import annotations
 
 import ipaddress
-import logging
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -17,45 +16,47 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from tocsin import intake
+from tocsin import taking
 from tocsin.errors import PayloadError, StoreError
-from tocsin.model import Alert, Payload, Unreadable
-from tocsin.sources import NotJsonError
-from tocsin.store import keep
-from tocsin.web import auth, body
+from tocsin.model import Unreadable
+from tocsin.sources import Answer, NotJsonError, Route, Visit
+from tocsin.web import auth, body, requests
+from tocsin.web.certificates import UnprovenError
+from tocsin.web.visits import ForbiddenError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from pydantic import BaseModel
-
+    from tocsin.hearing import Hearing
     from tocsin.metrics import Metrics
-    from tocsin.sources import Kind, Route
+    from tocsin.model import Alert, Payload
     from tocsin.store import Store
+    from tocsin.taking import Taking
+    from tocsin.web.certificates import Certificates
+    from tocsin.web.visits import Visits
 
 _log = structlog.get_logger("hooks")
 _encode = msgspec.json.Encoder().encode
 
-_Work = partial[list[intake.Fate]]
-
 RETRY_AFTER = "5"
 """Seconds a sender is asked to wait when the queue is full or the store is down."""
+
+ANY = "*/*"
+"""A kind with this media type reads whatever comes."""
+
+FATES = "application/vnd.tocsin.fates+json"
+"""Who accepts this is told what became of each alert, also where the platform's own clients are told something else."""
 
 _FROM_ELSEWHERE = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Origin")
 """Headers of a proxy that speaks for somebody else, or of a browser that a page made ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One supervision platform as configured."""
+class Source(taking.Source):
+    """One supervision platform as configured, that sends by HTTP."""
 
-    name: str
-    kind: Kind
-    options: BaseModel
     scheme: auth.Scheme
-    declarant: str = "Supervision"
-    backend: str = ""
     anywhere: bool = False
     """An open source answers callers that are not on this machine, too."""
 
@@ -65,9 +66,11 @@ class Door:
     """What every hook shares."""
 
     store: Store
+    taking: Taking
+    hearing: Hearing
+    visits: Visits
+    certificates: Certificates
     limits: body.Limits
-    mint: Callable[[datetime], str]
-    rulebook: Callable[[], intake.Rulebook]
     clock: Callable[[], datetime]
     metrics: Metrics
 
@@ -79,127 +82,114 @@ class Hook:
         self._source = source
         self._door = door
         self._open = isinstance(source.scheme, auth.Open)
-        self._signed = auth.needs_body(source.scheme)
+        self._looks_inside = auth.needs_body(source.scheme)
         self._types = source.kind.media_types
+        self._any = ANY in self._types
 
-    async def receive(self, request: web.Request) -> web.StreamResponse:
-        """Answer one message; never 5xx but for a full queue or a store that cannot write."""
+    async def receive(self, request: web.Request, path: str = "") -> web.StreamResponse:
+        """Answer one message, asked for at `path` of the kind's own, if at one.
+
+        Never 5xx but for a full queue, a store that cannot write, or a certificate that cannot be fetched.
+        """
         try:
-            response = await self._receive(request)
+            response = await self._receive(request, path)
         except body.Refused as refused:
             response = _error(refused.status, refused.text)
+        except (StoreError, UnreachableError) as error:
+            response = _busy(str(error))
         self._door.metrics.answered(self._source.name, response.status)
         return response
 
-    async def _receive(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request, path: str) -> web.Response:
         door, source = self._door, self._source
         if self._open and not source.anywhere and not is_local(request):
             return _error(403, f"source {source.name} is open, so it answers this machine only; give it credentials")
         if door.store.full:
             return _busy("too much is waiting to be stored")
-        payload = await self._payload(request)
+        payload = await self._payload(request, path)
         if payload is None:
             return _unauthorized(source.name)
         now = door.clock()
+        if request.method == "OPTIONS":
+            return await self._greet(payload) or _error(403, "this is no handshake that the source answers")
+        if isinstance(source.scheme, auth.Certificate) and not await self._is_genuine(payload, source.scheme):
+            return _unauthorized(source.name)
+        door.hearing.spoke(source.name, now)
+        fates_wanted = request.headers.get("Accept") == FATES
+        return await self._greet(payload) or await self._take(payload, now, fates_wanted=fates_wanted)
+
+    async def _payload(self, request: web.Request, path: str) -> Payload | None:
+        """The body within the limits, from a sender that may send; None when it may not."""
+        source, now = self._source, self._door.clock()
+        said = requests.given(request)
+        shaking = (
+            request.method == "OPTIONS"
+        )  # a handshake asks whether we want messages: it brings none, and no secret
+        if not (self._looks_inside or shaking) and not auth.allowed(source.scheme, request.headers, b"", now, said):
+            return None
+        content_type = requests.media_type(request)
+        if not self._any and request.can_read_body and content_type not in self._types:
+            expected = ", ".join(sorted(self._types))
+            raise body.Refused(415, f"content type {content_type}: source {source.name} reads {expected}")
+        received = await body.read(request, self._door.limits)
+        if self._looks_inside and not shaking:
+            proving = received.inflated if isinstance(source.scheme, auth.Field) else received.raw
+            if not auth.allowed(source.scheme, request.headers, proving, self._door.clock(), said):
+                return None
+        told = requests.without_token(received.inflated, source.scheme)
+        return requests.payload(request, source.kind, path, source=source.name, said=said, body=told)
+
+    async def _is_genuine(self, payload: Payload, scheme: auth.Certificate) -> bool:
+        """Whether a message that carries its own signature is who it says."""
+        if self._source.kind.prove is None:
+            return False
         try:
-            alerts = source.kind.parse(payload, source.options, now)
+            await self._door.certificates.verify(self._source.kind.prove(payload), scheme)
+        except (UnprovenError, PayloadError) as error:
+            _log.warning("a message is not genuine", source=self._source.name, reason=str(error))
+            return False
+        return True
+
+    async def _greet(self, payload: Payload) -> web.Response | None:
+        """The answer to a handshake; None for any other message."""
+        kind = self._source.kind
+        greeting = kind.greet(payload, self._source.options) if kind.greet else None
+        if isinstance(greeting, Visit):
+            return await self._visit(greeting)
+        return _response(greeting) if greeting else None
+
+    async def _visit(self, visit: Visit) -> web.Response:
+        """Confirm a subscription, at a host that may be visited."""
+        source, scheme = self._source, self._source.scheme
+        hosts = scheme.hosts if isinstance(scheme, auth.Certificate) else source.kind.hosts
+        try:
+            await self._door.visits.get(visit.url, hosts)
+        except ForbiddenError as error:
+            _log.warning("a subscription is not confirmed", source=source.name, reason=str(error))
+            return _error(403, f"the subscription is not confirmed: {error}")
+        _log.info("subscription confirmed", source=source.name)
+        return _response(Answer(body=b'{"confirmed":true}'))
+
+    async def _take(self, payload: Payload, now: datetime, *, fates_wanted: bool) -> web.Response:
+        source = self._source
+        try:
+            entries = source.kind.parse(payload, source.options, now)
         except NotJsonError as error:
             return _error(400, str(error))
         except PayloadError as error:
             return await self._unreadable(payload, str(error), now)
-        if alerts and all(isinstance(alert, Unreadable) for alert in alerts):
-            return await self._unreadable(payload, _problems(alerts), now)
-        return await self._take(payload, alerts, now)
-
-    async def _payload(self, request: web.Request) -> Payload | None:
-        """The body within the limits, from a sender that may send; None when it may not."""
-        source = self._source
-        headers = request.headers
-        if not self._signed and not auth.allowed(source.scheme, headers, b"", self._door.clock()):
-            return None
-        content_type = request.content_type if "Content-Type" in headers else "application/json"
-        if content_type not in self._types:
-            expected = ", ".join(sorted(self._types))
-            raise body.Refused(415, f"content type {content_type}: source {source.name} reads {expected}")
-        received = await body.read(request, self._door.limits)
-        if self._signed and not auth.allowed(source.scheme, headers, received.raw, self._door.clock()):
-            return None
-        return Payload(body=received.inflated, content_type=content_type, source=source.name)
+        if entries and all(isinstance(entry, Unreadable) for entry in entries):
+            return await self._unreadable(payload, _problems(entries), now)
+        fates = await self._door.taking.take(source, payload, entries, now)
+        own = source.kind.answer(payload, entries) if source.kind.answer and not fates_wanted else None
+        if own:
+            return _response(own)
+        return web.Response(body=_encode({"alerts": fates}), status=source.kind.status, content_type="application/json")
 
     async def _unreadable(self, payload: Payload, reason: str, now: datetime) -> web.Response:
         """Keep it, so that it can be read again after a correction, and say what is missing."""
-        _log.warning("rejected", source=payload.source, reason=reason)
-        self._door.metrics.taken(payload.source, ("rejected",))
-        try:
-            await self._door.store.run(lambda tx: keep.reject(tx, payload, reason, now))
-        except StoreError as error:
-            return _busy(str(error))
-        return _error(422, reason)
-
-    async def _take(self, payload: Payload, alerts: Sequence[Alert | Unreadable], now: datetime) -> web.Response:
-        door, source = self._door, self._source
-        taking = intake.Intake(
-            rulebook=door.rulebook(),
-            mint=door.mint,
-            declarant=source.declarant,
-            backend=source.backend,
-            hear=door.metrics.compared,
-        )
-        work = partial(intake.take, payload=payload, alerts=alerts, intake=taking, now=now)
-        try:
-            fates = await self._fates(work, payload, alerts, now)
-        except StoreError as error:
-            return _busy(str(error))
-        self._tell(fates)
-        return web.Response(body=_encode({"alerts": fates}), status=source.kind.status, content_type="application/json")
-
-    async def _fates(
-        self, work: _Work, payload: Payload, alerts: Sequence[Alert | Unreadable], now: datetime
-    ) -> list[intake.Fate]:
-        """What became of each alert. A fault of our own with one of them loses neither it nor the others."""
-        fates = await self._tried(work, len(alerts))
-        if not isinstance(fates, Exception):
-            return fates
-        _log.error("alerts could not be taken in, trying them one by one", source=payload.source, exc_info=fates)
-        return [await self._fate(partial(work, alerts=[alert]), payload, now) for alert in alerts]
-
-    async def _fate(self, work: _Work, payload: Payload, now: datetime) -> intake.Fate:
-        fates = await self._tried(work, 1)
-        if not isinstance(fates, Exception):
-            return fates[0]
-        reason = f"a fault in tocsin: {type(fates).__name__}: {fates}"
-        await self._door.store.run(lambda tx: keep.reject(tx, payload, reason, now))
-        return intake.Fate(outcome="rejected", reason=reason)
-
-    async def _tried(self, work: _Work, weight: int) -> list[intake.Fate] | Exception:
-        try:
-            return await self._door.store.run(work, weight or 1)
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - broad: what we did wrong, the sender must not pay for
-            return error
-
-    def _tell(self, fates: Sequence[intake.Fate]) -> None:
-        metrics, source = self._door.metrics, self._source.name
-        metrics.taken(source, [fate.outcome for fate in fates])
-        decided = [fate for fate in fates if fate.rule]
-        if not decided:
-            return
-        metrics.decided([(fate.rule, fate.outcome) for fate in decided])
-        metrics.ticketed_at_once(sum(fate.outcome == "opened" and bool(fate.ticket) for fate in decided))
-        if not _log.is_enabled_for(logging.INFO):
-            return
-        for fate in decided:
-            _log.info(
-                "decision",
-                source=source,
-                fingerprint=fate.fingerprint,
-                rule=fate.rule,
-                outcome=fate.outcome,
-                incident=fate.incident,
-                ticket=fate.ticket,
-                reason=fate.reason,
-            )
+        await self._door.taking.reject(payload, reason, now)
+        return _error(self._source.kind.refusal, reason)
 
 
 def is_local(request: web.Request) -> bool:
@@ -216,10 +206,16 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _problems(alerts: Sequence[Alert | Unreadable]) -> str:
-    told = [f"entry {alert.position}: {alert.problem}" for alert in alerts if isinstance(alert, Unreadable)]
+def _problems(entries: Sequence[Alert | Unreadable]) -> str:
+    told = [f"entry {entry.position}: {entry.problem}" for entry in entries if isinstance(entry, Unreadable)]
     more = f" (and {len(told) - 5} more)" if len(told) > 5 else ""  # noqa: PLR2004 - enough to see what is wrong
     return "; ".join(told[:5]) + more
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=answer.body, status=answer.status, content_type=answer.media_type, headers=answer.headers or None
+    )
 
 
 def _error(status: int, text: str) -> web.Response:
@@ -245,12 +241,13 @@ def routes(sources: Iterable[Source], door: Door) -> Iterator[web.RouteDef]:
     """Each source at its own address; the first of a kind also at that platform's own paths."""
     taken: set[Route] = set()
     for source in sources:
-        hook = Hook(source, door).receive
-        yield web.post(f"/hooks/{source.name}", hook)
+        hook = Hook(source, door)
+        yield web.post(f"/hooks/{source.name}", hook.receive)
         for route in source.kind.routes:
             own = "" if route.path == "/" else route.path
-            yield web.route(route.method, f"/hooks/{source.name}{own}", hook)
+            handler = partial(hook.receive, path=own)
+            yield web.route(route.method, f"/hooks/{source.name}{own}", handler)
             if own and route not in taken:
                 taken.add(route)
-                yield web.route(route.method, own, hook)
+                yield web.route(route.method, own, handler)
     yield web.post("/hooks/{source}", unknown)

@@ -53,17 +53,7 @@ class Redeciding:
         return self._told(fates, unchanged)
 
     def _intake_of(self, name: str) -> intake.Intake:
-        """What taking in alerts of a source needs; one that is configured no more has what any has unless said."""
-        book, source = self._door.rulebook(), self._sources.get(name)
-        if source is None:
-            return intake.Intake(rulebook=book, mint=self._door.mint, hear=self._door.metrics.compared)
-        return intake.Intake(
-            rulebook=book,
-            mint=self._door.mint,
-            declarant=source.declarant,
-            backend=source.backend,
-            hear=self._door.metrics.compared,
-        )
+        return self._door.taking.needs(self._sources.get(name))
 
     def _told(self, fates: list[intake.Fate], unchanged: int) -> Redone:
         metrics = self._door.metrics

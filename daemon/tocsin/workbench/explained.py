@@ -57,6 +57,8 @@ class Because(StrEnum):
     """None: a template of the rule needs what the alert does not have."""
     UNKNOWN = "unknown"
     """None: it ends what did not fire."""
+    OVERTAKEN = "overtaken"
+    """None: something newer about the same problem was heard before it."""
     REJECTED = "rejected"
     """None: the message cannot be read."""
     FORGOTTEN = "forgotten"

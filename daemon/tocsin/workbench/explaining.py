@@ -200,6 +200,10 @@ def _verdict(
 ) -> Verdict:
     if received.outcome == "unknown":
         return verdicts.none(Because.UNKNOWN, "it says that a problem is over, and nothing fired under its fingerprint")
+    if received.outcome == "overtaken":
+        return verdicts.none(
+            Because.OVERTAKEN, "its source said something newer about the same problem, and that was heard before it"
+        )
     if received.incident:
         repeat = deciding is None or deciding.row != received.row
         return verdicts.of_alert(received, record, repeat=repeat)

@@ -75,7 +75,7 @@ class World:
         if firing and firing.said == hashed:
             entry = self.live.by_row.get(firing.n)
             if self.live.settled(firing, entry):
-                self.live.repeat(firing, entry, alert.ends_at, now)
+                self.live.repeat(firing, entry, alert, now)
                 self.live.settle()
                 self._expires(firing)
                 return entry.incident if entry else None

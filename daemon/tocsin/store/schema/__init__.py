@@ -33,3 +33,8 @@ def _desk(db: Database) -> None:
 @STEPS(name="0003_rule_changes")
 def _rule_changes(db: Database) -> None:
     _run(db, "0003_rule_changes")
+
+
+@STEPS(name="0004_sources")
+def _sources(db: Database) -> None:
+    _run(db, "0004_sources")

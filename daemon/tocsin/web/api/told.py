@@ -43,6 +43,7 @@ class Came(StrEnum):
     REOPENED = "reopened"
     RESOLVED = "resolved"
     UNKNOWN = "unknown"
+    OVERTAKEN = "overtaken"
     RECORDED = "recorded"
     IGNORED = "ignored"
     QUARANTINED = "quarantined"

@@ -1,0 +1,187 @@
+"""Takes alerts of a source in: whoever brings them, a hook, a poll or silence itself, they come through here.
+
+What is not said again expires, what only says that a platform is alive is no problem, and a fault of our own with one alert
+loses neither it nor the others. Knows the store and the road; knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec.structs import replace
+
+from tocsin import intake
+from tocsin.errors import StoreError
+from tocsin.model import Alert, Status, Unreadable
+from tocsin.store import keep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime, timedelta
+
+    from pydantic import BaseModel
+
+    from tocsin.hearing import Hearing
+    from tocsin.metrics import Metrics
+    from tocsin.model import Payload
+    from tocsin.sources import Kind
+    from tocsin.store import Store
+
+_log = structlog.get_logger("taking")
+
+_Work = partial[list[intake.Fate]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One supervision platform as configured."""
+
+    name: str
+    kind: Kind
+    options: BaseModel
+    declarant: str = "Supervision"
+    backend: str = ""
+    expire_after: timedelta | None = None
+    """How long a firing without an end of its own is believed; None for ever."""
+    heartbeats: tuple[str, ...] = ()
+    """Checks, as globs, that only say that it is alive."""
+    expect_every: timedelta | None = None
+    """Silence longer than this is an alert."""
+
+
+class Taking:
+    """The way in, shared by all that bring alerts."""
+
+    def __init__(
+        self,
+        store: Store,
+        rulebook: Callable[[], intake.Rulebook],
+        mint: Callable[[datetime], str],
+        hearing: Hearing,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._rulebook = rulebook
+        self._mint = mint
+        self._hearing = hearing
+        self._metrics = metrics
+
+    def needs(self, source: Source | None) -> intake.Intake:
+        """What taking in alerts of a source needs; of one that is configured no more, what any has unless said."""
+        return intake.Intake(
+            rulebook=self._rulebook(),
+            mint=self._mint,
+            declarant=source.declarant if source else "Supervision",
+            backend=source.backend if source else "",
+            hear=self._metrics.compared,
+        )
+
+    async def take(
+        self, source: Source, payload: Payload, entries: Sequence[Alert | Unreadable], now: datetime
+    ) -> list[intake.Fate]:
+        """Take the entries of one message in; returns what became of each, once all of it is committed.
+
+        Raises:
+            StoreError: the store cannot write; nothing was taken.
+        """
+        beats = self._beats(source, entries)
+        taken = [entry for position, entry in enumerate(entries) if position not in beats] if beats else entries
+        fates = await self._fates(source, payload, self._believed(source, taken, now), now)
+        self._hearing.beat(source.name, beats.values(), now)
+        self._tell(source.name, fates, len(beats))
+        if not beats:
+            return fates
+        left = iter(fates)
+        return [_beat(beats[position]) if position in beats else next(left) for position in range(len(entries))]
+
+    async def reject(self, payload: Payload, reason: str, now: datetime) -> None:
+        """Keep a message that cannot be read, so that it can be read again after a correction. Raises StoreError."""
+        _log.warning("rejected", source=payload.source, reason=reason)
+        self._metrics.taken(payload.source, ("rejected",))
+        await self._store.run(lambda tx: keep.reject(tx, payload, reason, now))
+
+    def _beats(self, source: Source, entries: Sequence[Alert | Unreadable]) -> dict[int, Alert]:
+        """Position → alert, of those that only say that the platform is alive."""
+        if not source.heartbeats:
+            return {}
+        return {
+            position: entry
+            for position, entry in enumerate(entries)
+            if isinstance(entry, Alert) and any(fnmatchcase(entry.check, glob) for glob in source.heartbeats)
+        }
+
+    def _believed(
+        self, source: Source, entries: Sequence[Alert | Unreadable], now: datetime
+    ) -> Sequence[Alert | Unreadable]:
+        """The entries; what fires and has no end gets one where its source never tells it."""
+        if not source.expire_after:
+            return entries
+        until = now + source.expire_after
+        return [
+            replace(entry, ends_at=until)
+            if isinstance(entry, Alert) and entry.status is Status.FIRING and entry.ends_at is None
+            else entry
+            for entry in entries
+        ]
+
+    async def _fates(
+        self, source: Source, payload: Payload, entries: Sequence[Alert | Unreadable], now: datetime
+    ) -> list[intake.Fate]:
+        """What became of each alert. A fault of our own with one of them loses neither it nor the others."""
+        work = partial(intake.take, payload=payload, alerts=entries, intake=self.needs(source), now=now)
+        fates = await self._tried(work, len(entries))
+        if not isinstance(fates, Exception):
+            return fates
+        _log.error("alerts could not be taken in, trying them one by one", source=payload.source, exc_info=fates)
+        return [await self._fate(partial(work, alerts=[entry]), payload, now) for entry in entries]
+
+    async def _fate(self, work: _Work, payload: Payload, now: datetime) -> intake.Fate:
+        fates = await self._tried(work, 1)
+        if not isinstance(fates, Exception):
+            return fates[0]
+        reason = f"a fault in tocsin: {type(fates).__name__}: {fates}"
+        await self._store.run(lambda tx: keep.reject(tx, payload, reason, now))
+        return intake.Fate(outcome="rejected", reason=reason)
+
+    async def _tried(self, work: _Work, weight: int) -> list[intake.Fate] | Exception:
+        try:
+            return await self._store.run(work, weight or 1)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - broad: what we did wrong, the sender must not pay for
+            return error
+
+    def _tell(self, source: str, fates: Sequence[intake.Fate], beats: int) -> None:
+        metrics = self._metrics
+        metrics.taken(source, [fate.outcome for fate in fates])
+        if beats:
+            metrics.taken(source, ["heartbeat"] * beats)
+        decided = [fate for fate in fates if fate.rule]
+        if not decided:
+            return
+        metrics.decided([(fate.rule, fate.outcome) for fate in decided])
+        metrics.ticketed_at_once(sum(fate.outcome == "opened" and bool(fate.ticket) for fate in decided))
+        if not _log.is_enabled_for(logging.INFO):
+            return
+        for fate in decided:
+            _log.info(
+                "decision",
+                source=source,
+                fingerprint=fate.fingerprint,
+                rule=fate.rule,
+                outcome=fate.outcome,
+                incident=fate.incident,
+                ticket=fate.ticket,
+                reason=fate.reason,
+            )
+
+
+def _beat(alert: Alert) -> intake.Fate:
+    return intake.Fate(
+        outcome="heartbeat", fingerprint=alert.fingerprint, reason="it says that its source is alive, and is no problem"
+    )
