@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from tocsin.web.auth import Basic, Bearer, Header, Hmac, Open, Scheme, allowed, needs_body
+from tocsin.web.auth import (
+    Basic,
+    Bearer,
+    Certificate,
+    Field,
+    Header,
+    Hmac,
+    Open,
+    Parameter,
+    Scheme,
+    allowed,
+    needs_body,
+)
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 BODY = b'{"resource": "db01"}'
@@ -40,7 +52,28 @@ def stamped(stamp: str, signed: str | None = None) -> list[tuple[str, str]]:
     return [("X-Timestamp", stamp), ("X-Signature", signature(text))]
 
 
+GENIE = Bearer(b"t0ken", "GenieKey")
+SHA1 = Hmac("X-Signature", b"s3cret", prefix="sha1=", algorithm="sha1")
+BASE64 = Hmac("X-Signature", b"s3cret", prefix="", algorithm="sha512", encoding="base64")
+DOTTED = Hmac("X-Signature", b"s3cret", prefix="", timestamp="X-Timestamp", separator=".")
+PARAMETER = Parameter("token", b"t0ken")
+FIELD = Field("routing_key", b"t0ken")
+
+
+def digest(algorithm: str, text: bytes = BODY) -> bytes:
+    return hmac.new(b"s3cret", text, algorithm).digest()
+
+
 RIGHT = [
+    pytest.param(GENIE, [("Authorization", "GenieKey t0ken")], id="another word"),
+    pytest.param(GENIE, [("Authorization", "geniekey t0ken")], id="another word in small letters"),
+    pytest.param(SHA1, [("X-Signature", "sha1=" + digest("sha1").hex())], id="hmac sha1"),
+    pytest.param(BASE64, [("X-Signature", b64encode(digest("sha512")).decode())], id="hmac sha512 in base64"),
+    pytest.param(
+        DOTTED,
+        [("X-Timestamp", STAMP), ("X-Signature", digest("sha256", STAMP.encode() + b"." + BODY).hex())],
+        id="hmac with a point after the time",
+    ),
     pytest.param(BEARER, [("Authorization", "Bearer t0ken")], id="bearer"),
     pytest.param(BEARER, [("authorization", "bearer  t0ken ")], id="bearer in small letters"),
     pytest.param(HEADER, [("x-api-key", "t0ken")], id="header"),
@@ -54,6 +87,15 @@ RIGHT = [
     pytest.param(Open(), [], id="open"),
 ]
 WRONG = [
+    pytest.param(GENIE, [("Authorization", "Bearer t0ken")], id="another word: bearer"),
+    pytest.param(SHA1, [("X-Signature", "sha1=" + digest("sha256").hex())], id="hmac: another hash"),
+    pytest.param(BASE64, [("X-Signature", digest("sha512").hex())], id="hmac: hexadecimal for base64"),
+    pytest.param(
+        BASE64, [("X-Signature", b64encode(digest("sha512")).decode().lower())], id="hmac: base64 in small letters"
+    ),
+    pytest.param(DOTTED, stamped(STAMP), id="hmac: a colon after the time"),
+    pytest.param(PARAMETER, [], id="parameter: none"),
+    pytest.param(PARAMETER, [("token", "t0ken")], id="parameter: in a header"),
     pytest.param(BEARER, [], id="bearer: none"),
     pytest.param(BEARER, [("Authorization", "")], id="bearer: empty"),
     pytest.param(BEARER, [("Authorization", "Bearer")], id="bearer: no token"),
@@ -129,3 +171,53 @@ def test_an_empty_secret_is_refused_where_it_is_given() -> None:
     for make in (lambda: Bearer(b""), lambda: Header("X", b""), lambda: Basic(b"u", b""), lambda: Hmac("X", b"")):
         with pytest.raises(ValueError, match=r"empty: give it the content of its secret file"):
             make()
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({"token": "t0ken"}, True),
+        ({"token": "t0ken", "x": "1"}, True),
+        ({"token": "t0kem"}, False),
+        ({"token": ""}, False),
+        ({"token": "t0kén"}, False),
+        ({"token": "\udce9"}, False),
+        ({"Token": "t0ken"}, False),
+        ({}, False),
+    ],
+)
+def test_a_token_in_the_address_is_asked_for_by_its_name(given: dict[str, str], answer: bool) -> None:  # noqa: FBT001
+    assert allowed(PARAMETER, CIMultiDict(), b"", NOW, given) is answer
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b'{"routing_key": "t0ken", "event_action": "trigger"}', True),
+        (b"routing_key=t0ken&event_action=trigger", True),
+        (b'{"routing_key": "t0kem"}', False),
+        (b'{"routing_key": ""}', False),
+        (b'{"routing_key": null}', False),
+        (b'{"routing_key": ["t0ken"]}', False),
+        (b'{"payload": {"routing_key": "t0ken"}}', False),
+        (b'[{"routing_key": "t0ken"}]', False),
+        (b"routing_key=t0ken&routing_key=other", False),
+        (b"routing_key=", False),
+        (b"", False),
+        (b"\xff", False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_a_token_in_the_body_stands_at_its_top(body: bytes, answer: bool) -> None:  # noqa: FBT001
+    assert needs_body(FIELD)
+    assert allowed(FIELD, CIMultiDict(), body, NOW) is answer
+
+
+@given(body=st.binary())
+def test_a_token_in_the_body_is_looked_for_in_anything(body: bytes) -> None:
+    assert allowed(FIELD, CIMultiDict(), body, NOW) is False
+
+
+def test_a_message_that_signs_itself_is_let_in_to_be_read() -> None:
+    assert not needs_body(Certificate(()))
+    assert allowed(Certificate(()), CIMultiDict(), b"", NOW)

@@ -10,19 +10,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from door import at_the_door
 from house import opened
 from service import session, until
 from tocsin import intake, rules, sources
 from tocsin import settings as settings_of
-from tocsin.app import App, utc_now
-from tocsin.metrics import Metrics
+from tocsin.app import App
 from tocsin.model import Element
-from tocsin.store.mint import mint
 from tocsin.web import auth, hooks
-from tocsin.web import body as body_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -348,18 +344,8 @@ async def test_a_fault_of_our_own_with_one_alert_loses_neither_it_nor_the_others
     book = intake.Rulebook(rules.build({"10.yaml": RULES}), Lying(), 1)
     kind = sources.kinds()["generic"]
     async with opened(tmp_path) as store:
-        door = hooks.Door(
-            store=store,
-            limits=body_of.Limits(received=9999, inflated=9999),
-            mint=mint(),
-            rulebook=lambda: book,
-            clock=utc_now,
-            metrics=Metrics("0", "3"),
-        )
-        hook = hooks.Hook(hooks.Source(name="open", kind=kind, options=kind.options(), scheme=auth.Open()), door)
-        application = web.Application()
-        application.add_routes([web.post("/hooks/open", hook.receive)])
-        async with TestServer(application) as server, session() as http:
+        source = hooks.Source(name="open", kind=kind, options=kind.options(), scheme=auth.Open())
+        async with at_the_door(store, [source], lambda: book) as server, session() as http:
             batch = [{**BODY, "resource": "poison"}, BODY]
             async with http.post(server.make_url("/hooks/open"), json=batch) as answer:
                 assert answer.status == 202
