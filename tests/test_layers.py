@@ -49,8 +49,10 @@ FLOORS = {
     "reload": 8,
     "taking": 8,
     "silence": 9,
+    "polling": 9,
     "web": 9,
     "sourcing": 10,
+    "listening": 10,
     "app": 11,
     "cli": 12,
     "__main__": 13,
@@ -88,6 +90,7 @@ PURE = (
     "workbench.world",
     "workbench.shadow",
     "hearing",
+    "polling.difference",
     "sources",
 )
 FORBIDDEN_TO_PURE = {"asyncio", "time", "logging", "structlog", "os", "socket", "aiohttp"}

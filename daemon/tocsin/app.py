@@ -21,19 +21,16 @@ from aiolimiter import AsyncLimiter
 from tocsin import __version__, backends, outbox, timers
 from tocsin.desk import Desk
 from tocsin.errors import SettingsError
-from tocsin.hearing import Hearing
+from tocsin.listening import Ears
 from tocsin.metrics import Metrics
 from tocsin.model import State
 from tocsin.reload import Places, Rulebooks
-from tocsin.silence import Silence
-from tocsin.sourcing import configured
+from tocsin.sourcing import configured, questions
 from tocsin.store import Backends, Store
 from tocsin.store.deliveries import Retries
-from tocsin.store.mint import mint
 from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
-from tocsin.taking import Taking
 from tocsin.watchdog import Watchdog
 from tocsin.web import admin, auth, body, health, hooks, redeciding
 from tocsin.web.api import mounting
@@ -115,16 +112,24 @@ class App:
         await self.store.open(self._clock())
         self._stack.push_async_callback(self.store.close)
         await self.rulebooks.start()
-        hearing, taking, silence = self._ears(door_sources)
-        await silence.start()
-        self._stack.push_async_callback(silence.write)
+        ears = Ears(
+            door_sources,
+            store=self.store,
+            rulebook=self.rulebooks.current,
+            metrics=self.metrics,
+            clock=self._clock,
+        )
+        await ears.silence.start()
+        self._stack.push_async_callback(ears.silence.write)
         retention = Retention(**self._settings.retention.model_dump())
-        self._timers = timers.Timers(self.store, retention, self._clock, also=silence.come_round)
+        self._timers = timers.Timers(self.store, retention, self._clock, also=ears.silence.come_round)
         routes = await self._routes()
         out = outbox.Outbox(self.store, routes, self._retries(), self._clock, _OutboxObserver(self.metrics))
         self._watch_metrics()
+        asked = list(questions(self._settings, door_sources, self._read_secret))
         self._spawn(out.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping))
-        await self._serve(door_sources, taking, hearing)
+        await self._serve(door_sources, ears)
+        self._spawn(*(ears.poller(source, how, self._stack).run(self._stopping) for source, how in asked))
         gc.collect()
         gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         self._spawn(self._watchdog.run(self.store, lambda: self._timers.beat, self._clock, self._stopping))
@@ -189,14 +194,6 @@ class App:
             limiter=AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None,
         )
 
-    def _ears(self, sources: list[hooks.Source]) -> tuple[Hearing, Taking, Silence]:
-        """Who listens: to what sources say, and to their silence."""
-        expected = {source.name: source.expect_every for source in sources if source.expect_every}
-        hearing = Hearing(expected, self._clock())
-        taking = Taking(self.store, self.rulebooks.current, mint(), hearing, self.metrics)
-        self.metrics.listen(hearing.last)
-        return hearing, taking, Silence(sources, hearing, taking, self.store, self._clock)
-
     def _retries(self) -> Retries:
         given = self._settings.delivery
         return Retries(
@@ -207,13 +204,13 @@ class App:
             doubt=given.doubt,
         )
 
-    async def _serve(self, door_sources: list[hooks.Source], taking: Taking, hearing: Hearing) -> None:
+    async def _serve(self, door_sources: list[hooks.Source], ears: Ears) -> None:
         visits = Visits()
         self._stack.push_async_callback(visits.close)
         door = hooks.Door(
             store=self.store,
-            taking=taking,
-            hearing=hearing,
+            taking=ears.taking,
+            hearing=ears.hearing,
             visits=visits,
             certificates=Certificates(visits, self._clock),
             limits=body.Limits(

@@ -113,6 +113,11 @@ class Hearing:
         self._unwritten.add((heard.source, heard.fingerprint))
 
 
+def is_silence(fingerprint: str) -> bool:
+    """Whether it is that of a silence."""
+    return fingerprint == CHECK or fingerprint.startswith(f"{CHECK}:")
+
+
 def over(source: str, fingerprint: str, now: datetime) -> Alert:
     """The alert that ends a silence."""
     return Alert(

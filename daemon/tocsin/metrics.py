@@ -60,6 +60,10 @@ class Metrics:
         self._shadow = Info("tocsin_shadow", "The rule set that decides beside the live one", registry=self.registry)
         self._shadow_count = self._gauge("tocsin_shadow_rules", "Rules in the shadow rule set; 0 when there is none")
         self._shadow_good = self._gauge("tocsin_shadow_successful", "0 when the shadow rules on disk were refused")
+        self._polls = self._counter("tocsin_polls", "Times a platform was asked what fires there", "source", "result")
+        self._poll_time = Gauge(
+            "tocsin_poll_success_timestamp_seconds", "When it answered last", ["source"], registry=self.registry
+        )
         build = Info("tocsin_build", "This program", registry=self.registry)
         build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
         self._alert_children: dict[tuple[str, str], Counter] = {}
@@ -154,6 +158,12 @@ class Metrics:
         """The shadow rule set decided, too, and differs in this; `same` when in nothing."""
         for difference in differences:
             self._compared.labels(difference).inc()
+
+    def polled(self, source: str, *, good: bool, at: float) -> None:
+        """A platform was asked what fires there."""
+        self._polls.labels(source, "answered" if good else "failed").inc()
+        if good:
+            self._poll_time.labels(source).set(at)
 
     # --- read when asked -------------------------------------------------------------------------------------------
 

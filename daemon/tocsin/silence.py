@@ -73,11 +73,7 @@ class Silence:
     def _news(self, source: str, now: datetime) -> list[Alert]:
         """The silences that are not known yet, and the ends of those that are over."""
         silences = dict(self._hearing.silences(source, now))
-        known = {one for one in list(self._store.live.firing.get(source, ())) if _is_silence(one)}
+        known = {one for one in list(self._store.live.firing.get(source, ())) if hearing.is_silence(one)}
         began = [alert for fingerprint, alert in silences.items() if alert and fingerprint not in known]
         ended = [hearing.over(source, fingerprint, now) for fingerprint in known if silences.get(fingerprint) is None]
         return began + ended
-
-
-def _is_silence(fingerprint: str) -> bool:
-    return fingerprint == hearing.CHECK or fingerprint.startswith(f"{hearing.CHECK}:")

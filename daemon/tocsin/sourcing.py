@@ -5,20 +5,22 @@ What a source says is the business of `sources`, how it proves who it is that of
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from tocsin import sources
+from tocsin import polling, sources
 from tocsin.errors import SettingsError
+from tocsin.polling.platform import Asked
 from tocsin.web import auth, hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import timedelta
 
-    from tocsin.settings import Auth, Settings, Source
-    from tocsin.settings.source import Hmac
+    from tocsin.settings import Auth, Poll, Settings, Source
+    from tocsin.settings.source import Hmac, PollAuth
     from tocsin.sources import Kind
 
 
@@ -52,6 +54,44 @@ def _source(name: str, given: Source, settings: Settings, read_secret: Callable[
         expect_every=given.expect_every,
         anywhere=settings.intake.open_sources_anywhere,
     )
+
+
+def questions(
+    settings: Settings, listened: Iterable[hooks.Source], read_secret: Callable[[str], bytes]
+) -> Iterator[tuple[hooks.Source, Asked]]:
+    """The sources that are asked, too, and how. Raises SettingsError when one cannot be."""
+    for source in listened:
+        poll = settings.sources[source.name].poll
+        if poll is None:
+            continue
+        if source.kind.name not in polling.kinds():
+            told = ", ".join(polling.kinds())
+            raise SettingsError(
+                f"sources.{source.name}.poll: kind {source.kind.name} cannot be asked; these can: {told}"
+            )
+        yield source, asked(poll, read_secret)
+
+
+def asked(given: Poll, read_secret: Callable[[str], bytes]) -> Asked:
+    """How a platform is asked, with its secret. Raises SettingsError when that cannot be read."""
+    return Asked(
+        url=given.url,
+        headers=_credentials(given.auth, read_secret) if given.auth else {},
+        every=given.every,
+        timeout=given.timeout,
+        settle=given.settle,
+        ca_file=str(given.ca_file or ""),
+        server_name=given.server_name,
+    )
+
+
+def _credentials(given: PollAuth, read_secret: Callable[[str], bytes]) -> dict[str, str]:
+    if given.bearer:
+        return {"Authorization": f"{given.bearer.scheme} {read_secret(str(given.bearer.token_file)).decode('latin-1')}"}
+    if given.basic is None:
+        raise SettingsError("poll.auth: give exactly one of bearer, basic")
+    pair = given.basic.user.encode() + b":" + read_secret(str(given.basic.password_file))
+    return {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
 def _span(given: timedelta | None, kind: Kind) -> timedelta | None:

@@ -146,6 +146,8 @@ class Poll(Part):
     """Base address of its interface, such as `http://127.0.0.1:9093` or `https://icinga.example.net:5665`."""
     every: Duration = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1))
     """How often what fires there is compared with what fires here."""
+    settle: Duration = Field(default=timedelta(minutes=5), ge=_ZERO)
+    """How long what fires here must be missing there before it counts as over: a platform just started knows little."""
     timeout: Duration = Field(default=timedelta(seconds=10), gt=_ZERO)
     """How long one answer may take."""
     auth: PollAuth | None = None

@@ -19,6 +19,7 @@ from tocsin.sources._answers import Answer, Visit
 from tocsin.sources._proof import Proof
 from tocsin.sources._read import NotJsonError
 from tocsin.sources._routes import Route, variables, wanted
+from tocsin.sources._shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from tocsin.model import Alert, Payload, Unreadable
 
-__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Visit", "kinds", "variables", "wanted"]
+__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Shown", "Visit", "kinds", "variables", "wanted"]
 
 ACCEPTED = 202
 UNREADABLE = 422
@@ -97,6 +98,12 @@ class Kind:
     Raises PayloadError when the message has none.
     """
 
+    show: Callable[[Payload, Any], Shown] | None
+    """`show(payload, options)`: what a platform that is asked (`polling`) answers; pure.
+
+    Raises PayloadError when it is no such answer.
+    """
+
     hosts: tuple[str, ...]
     """`HOSTS`: the hosts, as globs, that certificates and confirmations may be fetched from, unless the settings say."""
 
@@ -135,6 +142,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         answer=getattr(module, "answer", None),
         greet=getattr(module, "greet", None),
         prove=getattr(module, "prove", None),
+        show=getattr(module, "show", None),
         hosts=getattr(module, "HOSTS", ()),
         expire_after=getattr(module, "EXPIRE_AFTER", None),
         heartbeats=getattr(module, "HEARTBEATS", ()),

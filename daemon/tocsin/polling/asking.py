@@ -1,0 +1,139 @@
+"""Brings what a platform shows into agreement with what fires here: through the same way in as everything else.
+
+Knows the store and the way in; how a platform is asked, its own file says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from tocsin import hearing
+from tocsin.errors import PayloadError, StoreError
+from tocsin.model import Alert, Payload, Status
+from tocsin.polling.difference import difference
+from tocsin.polling.platform import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from tocsin.hearing import Hearing
+    from tocsin.metrics import Metrics
+    from tocsin.model import Unreadable
+    from tocsin.polling.platform import Asked
+    from tocsin.sources import Shown
+    from tocsin.store import Store, Transaction
+    from tocsin.taking import Source, Taking
+
+_log = structlog.get_logger("polling")
+_encode = msgspec.json.Encoder().encode
+_alert = msgspec.json.Decoder(Alert)
+
+
+class Asking:
+    """One source that is asked."""
+
+    def __init__(  # noqa: PLR0913 - whom it asks, and whom it tells
+        self,
+        source: Source,
+        asked: Asked,
+        *,
+        taking: Taking,
+        store: Store,
+        hearing: Hearing,
+        clock: Callable[[], datetime],
+        metrics: Metrics,
+    ) -> None:
+        self.source = source
+        self.asked = asked
+        self._taking = taking
+        self._store = store
+        self._hearing = hearing
+        self._clock = clock
+        self._metrics = metrics
+        self._missing: dict[str, datetime] = {}
+        self._well = True
+
+    async def tried(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do it; trouble is told once, until it is over. Returns whether it went well."""
+        try:
+            await work()
+        except (PlatformError, PayloadError, StoreError) as error:
+            self._metrics.polled(self.source.name, good=False, at=self._clock().timestamp())
+            (_log.warning if self._well else _log.debug)(
+                "the platform cannot be asked", source=self.source.name, problem=str(error)
+            )
+            self._well = False
+            return False
+        if not self._well:
+            _log.info("the platform can be asked again", source=self.source.name)
+        self._well = True
+        return True
+
+    def read(self, body: bytes) -> Shown:
+        """What an answer says. Raises PayloadError when it is none."""
+        show = self.source.kind.show
+        if show is None:
+            raise PayloadError(f"kind {self.source.kind.name} cannot be asked")
+        return show(Payload(body=body, source=self.source.name), self.source.options)
+
+    async def agree(self, ask: Callable[[], Awaitable[Shown]]) -> None:
+        """Ask, and take in what is different.
+
+        Raises:
+            PlatformError, PayloadError: it does not answer, or something else than was asked for.
+            StoreError: nothing can be taken in now.
+        """
+        asked_at = self._clock()
+        shown = await ask()
+        self._heard()
+        fires = self._store.live.firing.get(self.source.name, {})
+        firing = {one: firing.seen_at for one, firing in list(fires.items()) if not hearing.is_silence(one)}
+        found = difference(shown, firing, self._missing, asked_at, self.asked.settle)
+        gone = await self._store.run(partial(self._told, fingerprints=found.gone)) if found.gone else []
+        await self.take([*found.news, *found.ended, *gone])
+        self._missing = found.missing
+        self._metrics.polled(self.source.name, good=True, at=asked_at.timestamp())
+
+    async def take(self, entries: Sequence[Alert | Unreadable]) -> None:
+        """Take in what the platform said. Raises StoreError."""
+        if not entries:
+            return
+        payload = Payload(body=_encode(entries), source=self.source.name)
+        fates = await self._taking.take(self.source, payload, entries, self._clock())
+        _log.info("taken from a platform that was asked", source=self.source.name, alerts=len(fates))
+
+    def _heard(self) -> None:
+        self._hearing.spoke(self.source.name, self._clock())
+
+    def _told(self, tx: Transaction, fingerprints: Sequence[str]) -> list[Alert]:
+        """The ends of what the platform no longer knows, in the words it used."""
+        return [self._over(tx, fingerprint) for fingerprint in fingerprints if self._fires(tx, fingerprint)]
+
+    def _fires(self, tx: Transaction, fingerprint: str) -> bool:
+        return tx.live.find(self.source.name, fingerprint) is not None
+
+    def _over(self, tx: Transaction, fingerprint: str) -> Alert:
+        firing = tx.live.firing[self.source.name][fingerprint]
+        alert = _alert.decode(tx.rows("text", (firing.text,))[0][0])
+        return replace(
+            alert,
+            status=Status.RESOLVED,
+            summary=f"{self.source.name} no longer shows it: {alert.summary}",
+            ends_at=self._clock(),
+            said_at=None,
+        )
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stopping`."""
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return
