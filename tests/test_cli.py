@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from hypothesis import given as given_
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ from tocsin.cli import app, asking, given, show, words
 from tocsin.errors import SettingsError
 from tocsin.model import Impact, State, TicketStatus
 from tocsin.settings.tree import Listen
-from tocsin.sources import kinds
+from tocsin.sources import GUESSED, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,23 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"
 PROBLEM = HERE / "sources" / "truesight" / "problem.json"
-GOLDENS = sorted(path for path in HERE.glob("sources/*/*") if not path.name.endswith(".expected.json"))
-KEYS = ["resource", "check", "severity", "status", "fingerprint", "starts_at", "ends_at", "summary", "labels"]
+GOLDENS = sorted(
+    path
+    for path in HERE.glob("sources/*/*")
+    if path.suffix in {".json", *GUESSED} and not path.name.endswith(".expected.json")
+)
+KEYS = [
+    "resource",
+    "check",
+    "severity",
+    "status",
+    "fingerprint",
+    "starts_at",
+    "ends_at",
+    "said_at",
+    "summary",
+    "labels",
+]
 FINE, WRONG, SETTINGS, SILENT = 0, 1, 2, 3
 TOKEN, ADMIN = "of-the-source", "of-the-admin"
 
@@ -231,9 +247,14 @@ def test_unnamed_settings_are_those_of_the_checkout(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_source_parse_prints_what_a_payload_becomes(path: Path) -> None:
     received = ["--at", "2026-11-23T08:00:00Z", "--source", "supervision"]
+    head, options = path.with_suffix(".head"), path.with_name("options.yaml")
+    if head.exists():
+        received += ["--headers", str(head)]
+    if options.exists():
+        received += ["--options", json.dumps(yaml.safe_load(options.read_text()))]
     entries = printed(tocsin("source", "parse", path.parent.name, str(path), *received))
     sources = [entry.pop("source") for entry in entries if "fingerprint" in entry]
-    assert entries == json.loads(path.with_suffix("").with_suffix(".expected.json").read_text())
+    assert entries == json.loads(path.with_name(f"{path.stem}.expected.json").read_text())
     assert set(sources) <= {"supervision"}
 
 
@@ -565,11 +586,11 @@ def test_a_port_that_only_the_service_knows_cannot_be_asked() -> None:
     [
         ({"kind": "generic", "open": True}, "no source is of kind truesight"),
         (
-            {"kind": "truesight", "auth": {"basic": {"user": "bmc", "password_file": "source.token"}}},
-            "wants credentials (basic)",
+            {"kind": "truesight", "auth": {"certificate": {}}},
+            "only that can sign",
         ),
     ],
-    ids=["no-source", "basic"],
+    ids=["no-source", "certificate"],
 )
 def test_the_demo_says_when_it_cannot_send(house: House, source: dict[str, Any], sentence: str) -> None:
     house.settings(sources={"one": source})
@@ -631,7 +652,7 @@ def test_the_demo_shows_the_hold_and_then_the_ticket(house: House) -> None:
         shown = house.tocsin("demo")
         again = house.tocsin("demo", "--json")
     assert shown.exit_code == FINE, shown.stderr
-    assert "sending its bearer token" in shown.stderr
+    assert "sending those of the settings" in shown.stderr
     assert re.search(r"^held: .*\nno ticket yet: held until \d{4}-", shown.stdout, re.MULTILINE)
     facts = dict(re.findall(r"^(\w+) {2,}(\S.*)$", shown.stdout, re.MULTILINE))
     assert re.fullmatch(r"\d{4}N00001", facts["number"])

@@ -31,7 +31,7 @@ _MODULES = {
     "rules": "ruling",
     "replay": "replaying",
     "unmapped": "unmapped",
-    "source": "reading",
+    "source": "sources",
     "schema": "reading",
     "alerts": "explaining",
     "explain": "explaining",

@@ -88,9 +88,12 @@ def post(url: str, value: object, headers: Mapping[str, str]) -> Answer:
     Raises:
         SilentError: No answer came, or one that cannot be of the service.
     """
-    request = Request(  # noqa: S310 - the address is built here and is always http
-        url, json.dumps(value).encode(), {"Content-Type": "application/json", **headers}, method="POST"
-    )
+    return send("POST", url, {"Content-Type": "application/json", **headers}, json.dumps(value).encode())
+
+
+def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Send a body as it is; the same otherwise."""
+    request = Request(url, body, dict(headers), method=method)  # noqa: S310 - the address is built here and is always http
     service = url.split("/", 3)[2]
     try:
         with build_opener(ProxyHandler({}), _NoRedirects).open(request, timeout=_PATIENCE) as response:

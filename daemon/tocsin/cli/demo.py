@@ -10,9 +10,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
-from tocsin.cli import asking, show, tickets
+from tocsin.cli import asking, proving, show, tickets
 from tocsin.cli.given import THERE, Given, Json, Lang, Language, SettingsFile, given
 from tocsin.errors import SettingsError
 from tocsin.model import State
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tocsin.settings import Source
 
 app = typer.Typer()
+
+_encode = msgspec.json.Encoder().encode
 
 _KIND = "truesight"
 _PATIENCE = 180.0
@@ -108,7 +111,7 @@ def _post(of: Given, tell: Callable[[str], None]) -> dict[str, str]:
     name, source = _source(of)
     url = f"{asking.address(of.settings.listen)}/hooks/{name}"
     event = slots(datetime.now(UTC))
-    answer = asking.post(url, event, _credentials(of, name, source))
+    answer = _sent(of, name, source, proving.Message(url, {"Content-Type": "application/json"}, _encode(event)))
     if answer.status != _ACCEPTED:
         raise asking.RefusedError(asking.said(answer))
     tell(f"sent to {url}: {event['data']['msg']} on {event['data']['mc_host']}")
@@ -129,15 +132,12 @@ def _source(of: Given) -> tuple[str, Source]:
     )
 
 
-def _credentials(of: Given, name: str, source: Source) -> dict[str, str]:
-    """The headers that the source wants to see."""
-    if source.auth is None:
-        return {}
-    if source.auth.bearer:
-        show.line(f"source {name} wants credentials: sending its bearer token", err=True)
-        return asking.bearer(of.read_secret(str(source.auth.bearer.token_file)))
-    way = next(way for way, value in source.auth if value)
-    raise SettingsError(f"source {name} wants credentials ({way}), and the demo can send a bearer token only")
+def _sent(of: Given, name: str, source: Source, message: proving.Message) -> asking.Answer:
+    """The answer to a message, with the credentials that the source wants to see."""
+    if source.auth:
+        show.line(f"source {name} wants credentials: sending those of the settings", err=True)
+    ready = proving.proven(message, name, source, of.read_secret, datetime.now(UTC))
+    return asking.send("POST", ready.url, ready.headers, ready.body)
 
 
 def _ticketed(of: Given, incident: IncidentLine) -> IncidentLine:

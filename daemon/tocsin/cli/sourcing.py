@@ -7,37 +7,53 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from pydantic import ValidationError
 
 from tocsin import sources
+from tocsin.cli.shipped import Sample
 from tocsin.errors import SettingsError
-from tocsin.model import Alert, Payload
+from tocsin.model import Alert
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import BinaryIO
+    from typing import BinaryIO, TextIO
 
     from pydantic import BaseModel
 
-    from tocsin.model import Unreadable
+    from tocsin.model import Payload, Unreadable
     from tocsin.settings import Settings
 
 _FORM = "application/x-www-form-urlencoded"
+_SHOWN = (
+    *("resource", "check", "severity", "status", "fingerprint", "starts_at", "ends_at", "said_at", "summary", "labels"),
+    *("description", "url", "source"),
+)
 
 File = Annotated[
     typer.FileBinaryRead,
     typer.Argument(metavar="FILE", help="The file with the message, as the platform sends it; - for standard input."),
+]
+Headers = Annotated[
+    typer.FileText | None,
+    typer.Option(
+        "--headers",
+        metavar="FILE",
+        help="A file with its request line and headers, as HTTP writes them.",
+        show_default=False,
+    ),
 ]
 ContentType = Annotated[
     str,
     typer.Option(
         "--content-type",
         metavar="TYPE",
-        help=f"Media type of the file; {_FORM} for .form, else JSON.",
+        help=f"Media type of the file; {_FORM} for .form, by the ending for .xml and .txt, else JSON.",
         show_default=False,
     ),
 ]
@@ -98,11 +114,31 @@ def read_options(text: str) -> dict[str, Any]:
     return value
 
 
-def payload(file: BinaryIO, content_type: str, source: str) -> Payload:
-    """The message in a file, as a request would bring it."""
-    guessed = _FORM if str(getattr(file, "name", "")).endswith(".form") else "application/json"
-    media_type = content_type.partition(";")[0].strip().lower()
-    return Payload(body=file.read(), content_type=media_type or guessed, source=source)
+def payload(of: sources.Kind, file: BinaryIO, content_type: str, source: str, headers: TextIO | None = None) -> Payload:
+    """The message in a file, as a request would bring it. Raises typer.BadParameter when its headers cannot be read."""
+    head = headers.read() if headers else ""
+    if content_type:
+        head += f"\nContent-Type: {content_type}"
+    try:
+        return sources.payload(of, file.read(), head, source=source, guessed=_guessed(file))
+    except ValueError as error:
+        raise typer.BadParameter(f"--headers: {error}") from None
+
+
+def sample(file: BinaryIO, headers: TextIO | None, content_type: str) -> list[Sample]:
+    """The one message that a file holds, with its headers."""
+    head = headers.read() if headers else ""
+    return [Sample(Path(file.name).name, file.read(), head, content_type or _guessed(file))]
+
+
+def _guessed(file: BinaryIO) -> str:
+    return sources.GUESSED.get(Path(str(getattr(file, "name", ""))).suffix, "application/json")
+
+
+def shown(entry: Alert | Unreadable) -> dict[str, Any]:
+    """An alert as it is printed; all fields, always."""
+    fields: dict[str, Any] = msgspec.to_builtins(entry)
+    return {key: fields[key] for key in _SHOWN} if isinstance(entry, Alert) else fields
 
 
 def parse(of: sources.Kind, given: BaseModel, message: Payload, now: datetime | None) -> list[Alert | Unreadable]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tocsin import fleet, rules
 from tocsin.cli import show, sourcing, words
 from tocsin.cli.given import FILES, Given, Json, Language, SettingsFile, given
-from tocsin.cli.reading import shown
+from tocsin.cli.sourcing import shown
 from tocsin.errors import PayloadError
 from tocsin.model import LANGUAGES, Action, Alert, Decision, Status, Unreadable
 from tocsin.rules import engine
@@ -49,6 +49,7 @@ def try_(  # noqa: PLR0913 - the options of a verb
     source: Annotated[
         str, typer.Option(metavar="NAME", help="The source it is from; the first one of the kind unless given.")
     ] = "",
+    headers: sourcing.Headers = None,
     content_type: sourcing.ContentType = "",
     at: sourcing.At = None,
     rules_: _Rules = None,
@@ -61,7 +62,7 @@ def try_(  # noqa: PLR0913 - the options of a verb
     """
     of = given(ctx, config)
     trial = _Trial(of, rules_ or of.settings.rules.path, at or datetime.now(UTC))
-    entries = trial.entries(file, kind, source, content_type)
+    entries = trial.entries(file, kind, source, content_type, headers)
     if json:
         show.data([trial.as_data(entry) for entry in entries])
         return
@@ -84,7 +85,9 @@ class _Trial:
         self._fleet = fleet.load(of.settings.fleet.path)
         self._backend = ""
 
-    def entries(self, file: Any, kind: str, source: str, content_type: str) -> list[Alert | Unreadable]:
+    def entries(
+        self, file: Any, kind: str, source: str, content_type: str, headers: Any = None
+    ) -> list[Alert | Unreadable]:
         """The alerts in a file, as the named source would say them. Raises PayloadError when there is none."""
         known = self._given.settings.sources
         kind = kind or (known[source].kind if source in known else _GENERIC)
@@ -93,7 +96,7 @@ class _Trial:
         self._backend = known[source].backend if source in known else ""
         of = sourcing.kind(kind)
         options = sourcing.options(of, configured, f"sources.{source}.options")
-        entries = sourcing.parse(of, options, sourcing.payload(file, content_type, source), self._now)
+        entries = sourcing.parse(of, options, sourcing.payload(of, file, content_type, source, headers), self._now)
         if not entries:
             raise PayloadError(f"the message says nothing that {kind} calls an alert")
         return entries

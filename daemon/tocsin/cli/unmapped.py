@@ -16,7 +16,7 @@ from tocsin import fleet, rules
 from tocsin.cli import asking, show
 from tocsin.cli.given import FILES, SERVICE, Given, Json, SettingsFile, given
 from tocsin.cli.moments import Since, moment
-from tocsin.cli.reading import shown
+from tocsin.cli.sourcing import shown
 from tocsin.cli.testing import ticketing
 from tocsin.errors import RuleError, StoreError
 from tocsin.workbench import testing

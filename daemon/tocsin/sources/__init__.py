@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tocsin.sources._answers import Answer, Visit
 from tocsin.sources._proof import Proof
 from tocsin.sources._read import NotJsonError
+from tocsin.sources._requests import GUESSED, payload
+from tocsin.sources._requests import read as head
 from tocsin.sources._routes import Route, variables, wanted
 from tocsin.sources._shown import Shown
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from tocsin.model import Alert, Payload, Unreadable
 
-__all__ = ["Answer", "Kind", "NotJsonError", "Proof", "Route", "Shown", "Visit", "kinds", "variables", "wanted"]
+__all__ = ["GUESSED", "PARTS", "Answer", "Kind", "NotJsonError", "Proof", "Route", "Shown", "Visit", "head", "kinds", "payload", "variables", "wanted"]
 
 ACCEPTED = 202
 UNREADABLE = 422

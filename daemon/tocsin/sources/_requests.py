@@ -38,7 +38,7 @@ def payload(kind: Kind, body: bytes, head: str = "", *, source: str = "", guesse
     Raises:
         ValueError: a line of the head is neither; or the kind answers no such path.
     """
-    method, target, headers = _read(head)
+    method, target, headers = read(head)
     path, given = _asked(kind.routes, method, target)
     content_type = headers.get("content-type", guessed).partition(";")[0].strip().lower()
     return Payload(
@@ -52,7 +52,12 @@ def payload(kind: Kind, body: bytes, head: str = "", *, source: str = "", guesse
     )
 
 
-def _read(head: str) -> tuple[str, str, dict[str, str]]:
+def read(head: str) -> tuple[str, str, dict[str, str]]:
+    """Method, target and headers (names in lower case) of a head; `POST`, `/` and none where it says nothing.
+
+    Raises:
+        ValueError: a line of it is neither.
+    """
     method, target, headers = "POST", "/", {}
     for number, line in enumerate(filter(str.strip, head.splitlines())):
         asked = _LINE.fullmatch(line.strip())

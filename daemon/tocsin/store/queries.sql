@@ -79,6 +79,10 @@ select firing.id, firing.text, firing.decision, firing.incident, firing.outcome,
 select ended_at, alert from texts where ended_at is not null and ended_at > ? order by ended_at desc limit ?;
 -- name: heard
 select source, fingerprint, at, alert from heard;
+-- name: count_firing
+select texts.source, count(*) from firing join texts on texts.id = firing.text group by texts.source;
+-- name: count_rejected
+select source, count(*) from rejected group by source;
 -- name: put_heard
 insert into heard values (?, ?, ?, ?)
   on conflict (source, fingerprint) do update set at = excluded.at, alert = excluded.alert;
