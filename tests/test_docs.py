@@ -93,6 +93,7 @@ def test_every_metric_is_documented_and_no_ghosts() -> None:
     from tocsin.metrics import GAUGES, Metrics  # noqa: PLC0415
 
     metrics = Metrics("0", "3")
+    metrics.listen(dict)
     metrics.watch(lambda: dict.fromkeys(GAUGES, 0.0), lambda: {"open": 0})
     suffix = {"counter": "_total", "info": "_info"}
     served = {family.name + suffix.get(family.type, "") for family in metrics.registry.collect()}

@@ -184,7 +184,8 @@ async def test_cloudevents_are_agreed_upon_before_they_are_sent_and_no_secret_is
     async with listening(tmp_path, keyed) as caller:
         status, _, headers = await caller.ask("OPTIONS", "/hooks/cloudevents", None, asked)
         assert (status, headers["WebHook-Allowed-Origin"]) == (200, "events.example.net")
-        assert (await caller.ask("OPTIONS", "/hooks/cloudevents"))[0] == 403
+        _, _, headers = await caller.ask("OPTIONS", "/hooks/cloudevents")
+        assert "WebHook-Allowed-Origin" not in headers
         assert (await caller.ask("POST", "/hooks/cloudevents", {"specversion": "1.0"}))[0] == 401
 
 

@@ -76,7 +76,7 @@ def settings(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tup
 
 
 def _default(value: Any, key: str) -> str:
-    if value is PydanticUndefined or value is None or value in ("", {}):
+    if value is PydanticUndefined or value is None or value in ("", {}, ()):
         return ""
     if isinstance(value, Mapping):
         return "table"
