@@ -17,6 +17,8 @@ class Fate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+HEARTBEAT = "heartbeat"
+
 OUTCOMES = (
     "opened",
     "held",
@@ -25,7 +27,7 @@ OUTCOMES = (
     "resolved",
     "unknown",
     "overtaken",
-    "heartbeat",
+    HEARTBEAT,
     "recorded",
     "ignored",
     "quarantined",

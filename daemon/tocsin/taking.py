@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from tocsin import intake
 from tocsin.errors import StoreError
+from tocsin.fate import HEARTBEAT
 from tocsin.model import Alert, Status, Unreadable
 from tocsin.store import keep
 
@@ -160,7 +161,7 @@ class Taking:
         metrics = self._metrics
         metrics.taken(source, [fate.outcome for fate in fates])
         if beats:
-            metrics.taken(source, ["heartbeat"] * beats)
+            metrics.taken(source, [HEARTBEAT] * beats)
         decided = [fate for fate in fates if fate.rule]
         if not decided:
             return
@@ -183,5 +184,5 @@ class Taking:
 
 def _beat(alert: Alert) -> intake.Fate:
     return intake.Fate(
-        outcome="heartbeat", fingerprint=alert.fingerprint, reason="it says that its source is alive, and is no problem"
+        outcome=HEARTBEAT, fingerprint=alert.fingerprint, reason="it says that its source is alive, and is no problem"
     )

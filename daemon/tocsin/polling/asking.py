@@ -6,6 +6,7 @@ Knows the store and the way in; how a platform is asked, its own file says.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from tocsin import hearing
 from tocsin.errors import PayloadError, StoreError
+from tocsin.fate import HEARTBEAT
 from tocsin.model import Alert, Payload, Status
 from tocsin.polling.difference import difference
 from tocsin.polling.platform import PlatformError
@@ -101,13 +103,27 @@ class Asking:
         self._missing = found.missing
         self._metrics.polled(self.source.name, good=True, at=asked_at.timestamp())
 
+    async def hear(self, body: bytes) -> None:
+        """Take in what the platform says by itself, as if it had been posted. Raises StoreError."""
+        now, payload = self._clock(), Payload(body=body, source=self.source.name)
+        self._heard()
+        try:
+            entries = self.source.kind.parse(payload, self.source.options, now)
+        except PayloadError as error:
+            await self._taking.reject(payload, str(error), now)
+            return
+        if entries:
+            await self._taking.take(self.source, payload, entries, now)
+
     async def take(self, entries: Sequence[Alert | Unreadable]) -> None:
         """Take in what the platform said. Raises StoreError."""
         if not entries:
             return
         payload = Payload(body=_encode(entries), source=self.source.name)
         fates = await self._taking.take(self.source, payload, entries, self._clock())
-        _log.info("taken from a platform that was asked", source=self.source.name, alerts=len(fates))
+        outcomes = Counter(fate.outcome for fate in fates if fate.outcome != HEARTBEAT)
+        if outcomes:
+            _log.info("taken from a platform that was asked", source=self.source.name, **outcomes)
 
     def _heard(self) -> None:
         self._hearing.spoke(self.source.name, self._clock())

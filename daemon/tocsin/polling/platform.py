@@ -16,7 +16,7 @@ from msgspec import Struct
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Sequence
 
 LARGEST = 64 * 1024**2
 """Bytes of an answer that are read at most."""
@@ -66,12 +66,12 @@ class Platform:
         """Let connections go."""
         await self._session.close()
 
-    async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
+    async def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> bytes:
         """What is at a path. Raises PlatformError."""
         with _told(path):
             async with self._session.get(
                 self._url + path,
-                params=parameters,
+                params=list(parameters),
                 timeout=self._patience,
                 allow_redirects=False,
                 server_hostname=self._asked.server_name or None,
