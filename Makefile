@@ -50,6 +50,9 @@ bench: setup ## measure beside Alertmanager (Debian: apt install prometheus-aler
 bench-replay: setup ## how long a replay of a million alerts takes, and how much memory
 	@$(BIN)/python tests/bench/past.py $(ARGS)
 
+bench-sources: setup ## what a message of each kind of source costs to read
+	@$(BIN)/python tests/bench/parsing.py
+
 crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
 	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) --timeout 3600
 

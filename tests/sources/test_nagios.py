@@ -9,7 +9,7 @@ import pytest
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
-from tocsin.sources import nagios
+from tocsin.sources import _macros, nagios
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 SERVICE = {"NOTIFICATIONTYPE": "PROBLEM", "HOSTNAME": "web01", "SERVICEDESC": "procs", "SERVICESTATE": "CRITICAL"}
@@ -86,7 +86,7 @@ def test_only_host_and_service_identify(change: dict[str, str]) -> None:
     assert only(SERVICE | change).fingerprint == only(SERVICE).fingerprint
 
 
-@pytest.mark.parametrize("kind", sorted(nagios._NO_ALERTS))
+@pytest.mark.parametrize("kind", sorted(_macros.NO_ALERTS))
 def test_what_people_or_nagios_do_about_a_problem_is_no_alert(kind: str) -> None:
     assert parse(SERVICE | {"NOTIFICATIONTYPE": kind}) == []
     assert parse({"NOTIFICATIONTYPE": kind.lower()}) == []
@@ -100,8 +100,8 @@ def test_what_people_or_nagios_do_about_a_problem_is_no_alert(kind: str) -> None
         (SERVICE | {"HOSTNAME": "$HOSTNAME$"}, "HOSTNAME is missing"),
         ({"HOSTNAME": "web01", "SERVICEDESC": "procs"}, "NOTIFICATIONTYPE and SERVICESTATE are missing"),
         ({}, "HOSTNAME is missing"),
-        (SERVICE | {"SERVICEDESC": {"a": 1}}, "SERVICEDESC is nested"),
-        ([SERVICE], "an object of Nagios macros"),
+        (SERVICE | {"SERVICEDESC": {"a": 1}}, "SERVICEDESC is missing, and SERVICESTATE says"),
+        ("web01", "an object of Nagios macros"),
     ],
 )
 def test_what_is_missing_is_named(macros: Any, problem: str) -> None:
@@ -121,3 +121,80 @@ def test_the_change_of_state_is_the_start_or_the_end(change: dict[str, str], whe
     assert only(SERVICE | change).starts_at == datetime.fromisoformat(when)
     over = only(SERVICE | change | {"NOTIFICATIONTYPE": "RECOVERY", "SERVICESTATE": "OK"})
     assert (over.starts_at, over.ends_at) == (None, datetime.fromisoformat(when))
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (urlencode(SERVICE), "application/json"),
+        (urlencode(SERVICE), "text/plain"),
+        (json.dumps(SERVICE), nagios.FORM),
+        (json.dumps(SERVICE), "text/plain"),
+        ("\n".join(f"NAGIOS_{name}={value}" for name, value in SERVICE.items()), "text/plain"),
+        ("\n".join(f"NAGIOS_{name}={value}" for name, value in SERVICE.items()), nagios.FORM),
+        ("\0".join(f"{name}={value}" for name, value in SERVICE.items()) + "\0", "application/json"),
+        (f"[{json.dumps(SERVICE)}]", "application/json"),
+        (f" \n{json.dumps(SERVICE)}\n", "application/json"),
+    ],
+)
+def test_the_body_says_what_it_is_whatever_its_content_type(body: str, media: str) -> None:
+    payload = Payload(body=body.encode(), content_type=media, source="nagios")
+    assert nagios.parse(payload, nagios.Options(), NOW) == [only(SERVICE)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"SERVICEDESC": None, "service_description": "procs"},
+        {"SERVICEDESC": None, "service.name": "procs"},
+        {"SERVICEDESC": None, "service": "procs"},
+        {"HOSTNAME": None, "host_name": "web01"},
+        {"SERVICESTATE": None, "state": "critical"},
+        {"SERVICESTATE": "2"},
+        {"SERVICESTATE": None, "SERVICESTATEID": 2},
+        {"NOTIFICATIONTYPE": "", "type": "problem"},
+        {"NOTIFICATIONTYPE": "$NOTIFICATIONTYPE$", "notification_type": "Problem"},
+    ],
+)
+def test_other_spellings_of_the_same_macros_are_read(change: dict[str, Any]) -> None:
+    told, alert = only(SERVICE | change), only(SERVICE)
+    parts = ("fingerprint", "resource", "check", "severity", "status")
+    assert [getattr(told, part) for part in parts] == [getattr(alert, part) for part in parts]
+
+
+def test_what_is_nested_is_ignored() -> None:
+    assert only(SERVICE | {"labels": {"a": 1}, "NOTES": ["x"]}) == only(SERVICE)
+
+
+def test_one_of_many_that_cannot_be_read_loses_no_other() -> None:
+    told = parse([SERVICE, SERVICE | {"HOSTNAME": ""}, SERVICE | {"NOTIFICATIONTYPE": "ACKNOWLEDGEMENT"}, SERVICE])
+    assert [type(entry) for entry in told] == [Alert, Unreadable, Alert]
+
+
+@pytest.mark.parametrize("state", ["CRITICAL", "OK"])
+def test_a_soft_state_without_a_type_is_no_alert(state: str) -> None:
+    soft = {"NOTIFICATIONTYPE": "", "SERVICESTATE": state, "SERVICESTATETYPE": "SOFT"}
+    assert parse(SERVICE | soft) == []
+    assert only(SERVICE | soft | {"SERVICESTATETYPE": "HARD"})
+
+
+@pytest.mark.parametrize(
+    ("change", "second"),
+    [({}, None), ({"TIMET": "1795419971"}, 1795419971), ({"LONGDATETIME": "Mon Nov 23 07:46:11 CET 2026"}, None)],
+)
+def test_the_epoch_of_the_message_says_when_it_was_said(change: dict[str, str], second: int | None) -> None:
+    assert only(SERVICE | change).said_at == (datetime.fromtimestamp(second, UTC) if second else None)
+
+
+def test_only_macros_of_an_environment_are_labels_and_no_secrets() -> None:
+    told = (
+        "NAGIOS_HOSTNAME=web01\nNAGIOS_HOSTSTATE=DOWN\nNAGIOS__HOSTSNMPCOMMUNITY=x\nHOME=/root\nNAGIOS__HOSTSITE=Lyon"
+    )
+    (alert,) = nagios.parse(Payload(body=told.encode(), content_type="text/plain"), nagios.Options(), NOW)
+    assert isinstance(alert, Alert)
+    assert alert.labels == {"HOSTNAME": "web01", "HOSTSTATE": "DOWN", "_HOSTSITE": "Lyon"}
+
+
+def test_output_of_several_lines_is_a_summary_and_a_description() -> None:
+    alert = only(SERVICE | {"SERVICEOUTPUT": "PROCS CRITICAL: 28|procs=28\nmore\nlast|x=1"})
+    assert (alert.summary, alert.description) == ("PROCS CRITICAL: 28", "more\nlast")

@@ -30,13 +30,19 @@ def at(value: Any, *path: str | int) -> Any:
 
 def text(value: Any, *path: str | int) -> str:
     """The scalar at a path as text without white space around it; empty where there is none, or something else."""
-    found = at(value, *path)
-    return "" if isinstance(found, (dict, list)) else _read.text(found).strip()
+    found = value.get(path[0]) if len(path) == 1 and type(value) is dict else at(value, *path)
+    if type(found) is str:
+        return found.strip()
+    return "" if found is None or isinstance(found, (dict, list)) else _read.text(found).strip()
 
 
 def first(value: Any, *names: str) -> str:
     """The first of these fields that says something, as text; empty when none does."""
-    return next((found for name in names if (found := text(value, name)) not in NOTHING), "")
+    for name in names:
+        found = text(value, name)
+        if found not in NOTHING:
+            return found
+    return ""
 
 
 def mapping(value: Any, *path: str | int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Alerts of the Prometheus family: labels, annotations, RFC 3339 times.
 
 Knows how labels become resource, check, severity and texts. It does not know how a message says that a problem is
-over: that is what its two kinds, `alertmanager` and `prometheus`, differ in.
+over: that is what its kinds, `alertmanager`, `grafana` and `prometheus`, differ in.
 """
 
 from __future__ import annotations
@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Entry")
 
+HEARTBEATS = ("Watchdog", "DeadMan*Switch", "*E2EDeadManSwitch")
+"""Alerts that usual rule sets let fire for ever, so that their silence tells: as globs, for `HEARTBEATS` of a kind."""
+
+RESOURCE_LABELS = ("host", "hostname", "node", "nodename", "instance", "pod", "service", "job")
+"""The labels that may name the resource, unless the settings say."""
+
+_TEXTS = frozenset({"labels", "annotations"})
+
 
 class LabelOptions(SourceOptions):
     """How labels are read."""
 
-    resource_labels: tuple[str, ...] = ("host", "hostname", "node", "nodename", "instance", "pod", "service", "job")
+    resource_labels: tuple[str, ...] = RESOURCE_LABELS
     """The labels that may name the resource; the first one present does. `instance` loses its port."""
 
     severity_label: str = "severity"
@@ -83,7 +91,7 @@ def alert(
     """
     labels, annotations = entry.labels, entry.annotations
     check = _identity.name(labels.get("alertname", ""), "labels.alertname")
-    resource = _identity.name(_resource(labels, options.resource_labels) or source or check, "the resource")
+    resource = _identity.name(resource_of(labels, options.resource_labels) or source or check, "the resource")
     severity = _severity.severity(labels.get(options.severity_label, ""), options.severity_default)
     encoded = _identity.encode(labels)
     summary = annotations.pop("summary", "") or annotations.pop("message", "")
@@ -115,7 +123,8 @@ def host_of(instance: str) -> str:
     return instance[1:-1] if instance[:1] == "[" and instance[-1:] == "]" else instance
 
 
-def _resource(labels: dict[str, str], names: Sequence[str]) -> str:
+def resource_of(labels: dict[str, str], names: Sequence[str]) -> str:
+    """What the first of these labels that is there names; empty when none is."""
     for name in names:
         value = labels.get(name)
         if value:
@@ -125,7 +134,7 @@ def _resource(labels: dict[str, str], names: Sequence[str]) -> str:
 
 def _as_text(field: str, value: Any) -> Any:
     """The scalars of labels and annotations as text; other fields as they are."""
-    if not isinstance(value, dict):
+    if field not in _TEXTS or not isinstance(value, dict):
         return value
     nested = next((name for name, inner in value.items() if isinstance(inner, (dict, list))), None)
     if nested is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.sources import _identity, _read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_DEEP = 6
 """How many objects deep a label may come from."""
@@ -20,19 +20,27 @@ MAX_DEEP = 6
 def flat(value: Mapping[str, Any], *, skip: Iterable[str] = ()) -> dict[str, str]:
     """The scalars of an object under their own names; of an object inside, under both names joined by `_`.
 
-    A list of scalars is one label, its values joined by `, `; other lists are left out, and so are empty values. Of more
-    than `_identity.MAX_LABELS` those first in alphabetical order stay.
+    A list of scalars is one label, its values joined by `, `; other lists are left out, and so are empty values. How long
+    and how many they are is not looked at here, but by `fit`, which `_build.alert` asks.
 
     Args:
         value: the object.
         skip: names at the top that are no labels: long texts, what is told elsewhere, secrets.
     """
+    found: dict[str, str] = {}
     left_out = frozenset(skip)
-    return fit(dict(_pairs({name: inner for name, inner in value.items() if name not in left_out}, "", MAX_DEEP)))
+    kept = {name: inner for name, inner in value.items() if name not in left_out} if left_out else value
+    _fill(found, kept, "", MAX_DEEP)
+    return found
 
 
 def fit(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels within the limits: long values cut, names too long and what is too many left out."""
+    """The labels within the limits: long values cut, empty ones, names too long and what is too many left out.
+
+    Of more than `_identity.MAX_LABELS` those first in alphabetical order stay.
+    """
+    if len(labels) <= _identity.MAX_LABELS and _are_small(labels):
+        return dict(labels)
     kept = {
         name: _identity.cut(value, _identity.MAX_LABEL)
         for name, value in labels.items()
@@ -41,6 +49,19 @@ def fit(labels: Mapping[str, str]) -> dict[str, str]:
     if len(kept) <= _identity.MAX_LABELS:
         return kept
     return {name: kept[name] for name in sorted(kept)[: _identity.MAX_LABELS]}
+
+
+def _are_small(labels: Mapping[str, str]) -> bool:
+    """Whether each says something, and none is too long: the usual case, told fast."""
+    if not labels:
+        return True
+    lengths = tuple(map(len, labels.values()))
+    return (
+        min(lengths) > 0
+        and max(lengths) <= _identity.MAX_LABEL
+        and min(map(len, labels)) > 0
+        and max(map(len, labels)) <= _identity.MAX_LABEL
+    )
 
 
 def tags(values: Iterable[Any], separator: str = ":") -> dict[str, str]:
@@ -63,13 +84,18 @@ def named(values: Iterable[Any], name: str = "name", value: str = "value") -> di
     return found
 
 
-def _pairs(value: Mapping[str, Any], prefix: str, deep: int) -> Iterator[tuple[str, str]]:
+def _fill(found: dict[str, str], value: Mapping[str, Any], prefix: str, deep: int) -> None:
+    """Put the labels of an object in, `deep` objects deep at most."""
     for name, inner in value.items():
-        if isinstance(inner, dict):
+        kind = type(inner)
+        if kind is str:
+            if inner:
+                found[prefix + name] = inner
+        elif kind is dict:
             if deep > 1:
-                yield from _pairs(inner, f"{prefix}{name}_", deep - 1)
-        elif isinstance(inner, list):
+                _fill(found, inner, f"{prefix}{name}_", deep - 1)
+        elif kind is list:
             if inner and not any(isinstance(one, (dict, list)) for one in inner):
-                yield f"{prefix}{name}", ", ".join(filter(None, map(_read.text, inner)))
-        elif inner is not None and inner != "":
-            yield f"{prefix}{name}", _read.text(inner)
+                found[prefix + name] = ", ".join(filter(None, map(_read.text, inner)))
+        elif inner is not None:
+            found[prefix + name] = _read.text(inner)
