@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin import sources
-from tocsin.cli import asking, proving, shipped, show, sourcing
+from tocsin.cli import asking, proving, shipped, show, sourcing, tracing
 from tocsin.cli.given import FILES, Given, Json, SettingsFile, given
 from tocsin.cli.shifted import shifted
 from tocsin.errors import SettingsError, StoreError
+from tocsin.model import Alert
 from tocsin.store.hearing import SourceLine, source_lines
 from tocsin.units import duration_text
 from tocsin.yaml12 import nearest
@@ -131,6 +132,42 @@ def parse(  # noqa: PLR0913 - the options of a verb
     show.data([sourcing.shown(entry) for entry in entries])
 
 
+@source.command("try", epilog="Example: tocsin source try fleetwatch message.json")
+def try_(  # noqa: PLR0913 - the options of a verb
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a source of kind `mapped`.")],
+    file: sourcing.File,
+    config: SettingsFile = None,
+    *,
+    mapping: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            "--mapping", metavar="FILE", help="Its options, instead of those of the settings.", show_default=False
+        ),
+    ] = None,
+    headers: sourcing.Headers = None,
+    content_type: sourcing.ContentType = "",
+    at: sourcing.At = None,
+    json: Json = False,
+) -> None:
+    """Develop a mapping: for each field of an alert, what was looked for, what was found, and what became of it.
+
+    Change the options and try again; nothing is sent, and the service need not run. Exit code 1 when nothing becomes an alert.
+    """
+    of = sourcing.kind("mapped")
+    told = sourcing.mapping(mapping) if mapping else _source(given(ctx, config), name).options
+    options = sourcing.options(of, told, "options" if mapping else f"sources.{name}.options")
+    message = sourcing.payload(of, file, content_type, name, headers)
+    now = at.astimezone(UTC) if at else datetime.now(UTC)
+    traced = of.trace(message, options, now) if of.trace else []
+    if json:
+        show.data(traced)
+    else:
+        tracing.tell(traced)
+    if not any(isinstance(one.outcome, Alert) for one in traced):
+        raise typer.Exit(1)
+
+
 @source.command(epilog="Example: tocsin source snippet zabbix")
 def snippet(
     ctx: typer.Context,
@@ -172,6 +209,14 @@ def _filled(ctx: typer.Context, config: Any, of: Kind, name: str) -> Any:
     return lambda text: text.replace("{{url}}", f"{base}/hooks/{name}").replace("{{base}}", base)
 
 
+def _source(of: Given, name: str) -> Source:
+    """The source of this name. Raises typer.BadParameter when the settings have none."""
+    if name not in of.settings.sources:
+        hint = nearest(name, of.settings.sources) or f"there are {', '.join(of.settings.sources) or 'none'}"
+        raise typer.BadParameter(f"{name!r} is no source of the settings ({hint})")
+    return of.settings.sources[name]
+
+
 @source.command("test", epilog="Example: tocsin source test alertmanager")
 def send_samples(  # noqa: PLR0913 - the options of a verb
     ctx: typer.Context,
@@ -192,10 +237,7 @@ def send_samples(  # noqa: PLR0913 - the options of a verb
     really made, a ticket included.
     """
     of = given(ctx, config)
-    if name not in of.settings.sources:
-        hint = nearest(name, of.settings.sources) or f"there are {', '.join(of.settings.sources) or 'none'}"
-        raise typer.BadParameter(f"{name!r} is no source of the settings ({hint})")
-    kind = sourcing.kind(of.settings.sources[name].kind)
+    kind = sourcing.kind(_source(of, name).kind)
     samples = sourcing.sample(file, headers, content_type) if file else shipped.samples(kind.name)
     sent = [_send(of, name, sample, as_it_is=file is not None) for sample in samples]
     if json:

@@ -14,9 +14,9 @@ import msgspec
 import typer
 from pydantic import ValidationError
 
-from tocsin import sources
+from tocsin import sources, yaml12
 from tocsin.cli.shipped import Sample
-from tocsin.errors import SettingsError
+from tocsin.errors import RuleError, SettingsError
 from tocsin.model import Alert
 from tocsin.yaml12 import nearest
 
@@ -111,6 +111,18 @@ def read_options(text: str) -> dict[str, Any]:
         raise typer.BadParameter(f"--options is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise typer.BadParameter('--options is a JSON object, such as {"severity_default": "major"}')
+    return value
+
+
+def mapping(file: TextIO) -> dict[str, Any]:
+    """The options in a YAML file. Raises SettingsError when it is none, or holds something else."""
+    name = str(getattr(file, "name", "--mapping"))
+    try:
+        value, _ = yaml12.read(file.read().encode(), name)
+    except RuleError as error:
+        raise SettingsError(str(error)) from None
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name}: options are a mapping of keys and values, as under `options:` of a source")
     return value
 
 

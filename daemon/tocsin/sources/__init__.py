@@ -106,6 +106,9 @@ class Kind:
     Raises PayloadError when it is no such answer.
     """
 
+    trace: Callable[[Payload, Any, datetime], Sequence[Any]] | None
+    """`trace(payload, options, now)`: of a kind whose options are a mapping, how each field of each entry came about."""
+
     hosts: tuple[str, ...]
     """`HOSTS`: the hosts, as globs, that certificates and confirmations may be fetched from, unless the settings say."""
 
@@ -145,6 +148,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         greet=getattr(module, "greet", None),
         prove=getattr(module, "prove", None),
         show=getattr(module, "show", None),
+        trace=getattr(module, "trace", None),
         hosts=getattr(module, "HOSTS", ()),
         expire_after=getattr(module, "EXPIRE_AFTER", None),
         heartbeats=getattr(module, "HEARTBEATS", ()),

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _answers, _build, _chat, _details, _grouped, _headline, _read, _severity, _times
+from tocsin.sources import _answers, _build, _chat, _details, _grouped, _headline, _labelled, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _group(message: _chat.Message) -> tuple[tuple[str, ...], str, str] | None:
     link = message.first("title_link") if _GROUPS_LINK in message.first("title_link") else ""
     named = heading[2].strip()
     resource = _details.about(_grouped.labels(message.first("text")))[0] or _headline.host(named)
-    return ("group", named, link), resource, named or link.rpartition("receiver=")[2] or "all alerts"
+    return ("group", named, link), _labelled.host_of(resource), named or link.rpartition("receiver=")[2] or "all alerts"
 
 
 def _other(fields: dict[str, str], headline: _headline.Headline) -> tuple[tuple[str, ...], str, str]:
