@@ -42,6 +42,15 @@ COURSES = [
     pytest.param(
         [fires(0), ends(60), fires(120), ends(60)], ["opened", "resolved", "folded", "overtaken"], id="twice over"
     ),
+    pytest.param([fires(0), fires(60), ends(0)], ["opened", "folded", "resolved"], id="an end that says when it began"),
+    pytest.param(
+        [fires(0), fires(60), ends(-5)], ["opened", "folded", "resolved"], id="an end older than all that fired"
+    ),
+    pytest.param(
+        [fires(0), ends(60), fires(120), ends(60), ends(180)],
+        ["opened", "resolved", "folded", "overtaken", "resolved"],
+        id="an end heard before, and the right one",
+    ),
     pytest.param([fires(60), fires(0, summary="before")], ["opened", "overtaken"], id="an older word of what fires"),
     pytest.param([fires(0), ends(60), fires(60)], ["opened", "resolved", "folded"], id="again in the same moment"),
     pytest.param(
@@ -100,10 +109,10 @@ async def test_what_was_said_to_be_over_is_known_again_after_a_restart(tmp_path:
 async def test_when_a_firing_was_said_is_known_again_after_a_restart(tmp_path: Path) -> None:
     clock = Clock()
     async with opened(tmp_path) as store:
-        await Road(store, clock).take(fires(60))
+        await Road(store, clock).take(fires(0), ends(60), fires(120))
     async with opened(tmp_path) as store:
-        (fate,) = await Road(store, clock).take(ends(0))
-    assert fate.outcome == "overtaken"
+        fates = await Road(store, clock).take(ends(60), fires(30), ends(180))
+    assert [fate.outcome for fate in fates] == ["overtaken", "overtaken", "resolved"]
 
 
 async def test_an_end_is_remembered_for_an_hour(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tocsin import lifecycle
 from tocsin.fate import OUTCOMES, Fate
 from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
+from tocsin.overtaken import Said
 from tocsin.rules import engine
 from tocsin.store import keep, rows, shadows
 from tocsin.store.apply import Cause, apply
@@ -108,7 +109,7 @@ class _Road:
     def take(self, alert: Alert) -> Fate:
         """One alert, to its fate."""
         firing = self._live.find(alert.source, alert.fingerprint)
-        if alert.said_at and self._live.ends.overtake(alert, firing.said_at if firing else None, self._now):
+        if alert.said_at and self._live.ends.overtake(alert, firing.told if firing else None, self._now):
             return self._overtaken(alert)
         if alert.status == Status.RESOLVED:
             return self._resolve(alert, firing)
@@ -231,7 +232,7 @@ class _Road:
             outcome=outcome,
             seen_at=self._seen_at,
             expires_at=alert.ends_at,
-            said_at=alert.said_at,
+            told=Said(firing.told.first if firing else alert.said_at, alert.said_at),
         )
         keep.keep_firing(self._tx, fires, firing)
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from tocsin import lifecycle
 from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
-from tocsin.overtaken import Ends
+from tocsin.overtaken import Ends, Said
 from tocsin.undo import Undo
 from tocsin.unsent import Unsent, first_of
 
@@ -61,8 +61,8 @@ class Firing(Struct, kw_only=True, gc=False):
     outcome: str
     seen_at: datetime
     expires_at: datetime | None = None
-    said_at: datetime | None = None
-    """When its source said so last, by its own clock."""
+    told: Said = Said(None, None)
+    """When its source said so, by its own clock."""
 
 
 class Met(Struct, frozen=True, kw_only=True):
@@ -170,7 +170,7 @@ class Live:
         # Both are true even if this transaction fails: its source said so.
         if alert.ends_at != firing.expires_at:
             firing.expires_at = self._expiry(alert.ends_at)
-        firing.said_at = alert.said_at
+        firing.told = Said(firing.told.first, alert.said_at)
         if entry:
             self._count(entry, now)
 

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from tocsin.model import Status
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,6 +34,13 @@ class End(NamedTuple):
 
     said_at: datetime
     heard_at: datetime
+
+
+class Said(NamedTuple):
+    """When a source said that a problem fires, by its own clock; None where it does not say."""
+
+    first: datetime | None
+    last: datetime | None
 
 
 class Ends:
@@ -57,25 +66,36 @@ class Ends:
         for alert, heard_at in alerts:
             self.keep(alert, heard_at)
 
-    def overtake(self, alert: Alert, fires_since: datetime | None, now: datetime) -> bool:
+    def overtake(self, alert: Alert, fires: Said | None, now: datetime) -> bool:
         """Whether something newer was heard about the alert's problem.
+
+        An end is believed unless it surely belongs to an earlier firing: a ticket that stays open for ever is worse than one
+        that is closed and opened again. Some platforms write into the end when the problem began: that is no older word.
 
         Args:
             alert: what comes now.
-            fires_since: when the source said that it fires, if it fires here and the source said when.
+            fires: when the source said that it fires, if it fires here.
             now: when it comes.
         """
-        if alert.said_at is None:
+        said_at = alert.said_at
+        if said_at is None:
             return False
-        if fires_since is not None:
-            return _NEVER < fires_since - alert.said_at <= WINDOW
         end = self._ends.get((alert.source, alert.fingerprint))
-        if end is None or now - end.heard_at > WINDOW:
-            return False
-        return _NEVER < end.said_at - alert.said_at <= WINDOW
+        ended_at = end.said_at if end and now - end.heard_at <= WINDOW else None
+        if alert.status is Status.RESOLVED:
+            return fires is not None and _is_between(said_at, fires, ended_at)
+        newest = fires.last if fires else ended_at
+        return newest is not None and _NEVER < newest - said_at <= WINDOW
 
     def _forget(self, now: datetime) -> None:
         """The oldest, when there are too many or their time is over: a few at a time, more than come in."""
         for key, end in list(islice(self._ends.items(), 2)):
             if len(self._ends) > MOST or now - end.heard_at > WINDOW:
                 self._undo.put(self._ends, key, None)
+
+
+def _is_between(said_at: datetime, fires: Said, ended_at: datetime | None) -> bool:
+    """Whether an end was said between two words that it fires, or is one that was heard before this firing began."""
+    if fires.first is None or fires.last is None or fires.last - said_at > WINDOW:
+        return False
+    return fires.first < said_at < fires.last or (ended_at is not None and said_at <= ended_at < fires.first)

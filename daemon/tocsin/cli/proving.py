@@ -71,7 +71,8 @@ def _in_body(body: bytes, name: str, token: str) -> bytes:
     try:
         document = json.loads(body)
     except ValueError:
-        return body + b"&" + urlencode({name: token}).encode()
+        others = [pair for pair in body.split(b"&") if not pair.startswith(name.encode() + b"=")]
+        return b"&".join([*others, urlencode({name: token}).encode()])
     return json.dumps(document | {name: token}).encode() if isinstance(document, dict) else body
 
 

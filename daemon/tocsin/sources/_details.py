@@ -15,6 +15,8 @@ from tocsin.sources import _dig, _headline, _identity, _labelled, _labels, _read
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tocsin.model import Payload
+
 RESOURCES = (
     *("host", "hostname", "hostdisplayname", "hostalias", "node", "nodename", "instance", "server", "servername"),
     *("device", "devicename", "machine", "computer", "vm", "vmname", "pod", "container", "resource", "resourcename"),
@@ -73,6 +75,11 @@ def said(value: Any, *path: str | int) -> str:
     """The scalar at a path as text; empty where there is none, or a variable that was left unexpanded."""
     found = _dig.text(value, *path)
     return "" if found in _dig.NOTHING or _MACRO.fullmatch(found) else found
+
+
+def given(payload: Payload, name: str) -> str:
+    """A variable of the path, without what a store refuses."""
+    return payload.given.get(name, "").replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def known(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     if path in {"", _ALERTS, _OLD}:
         return [_created(payload, options, _object(payload))]
     if path in {_ONE, f"{_ONE}/close"}:
-        return [_closed(payload, options, payload.given.get("identifier", ""), _optional(payload))]
+        return [_closed(payload, options, _details.given(payload, "identifier"), _optional(payload))]
     return []
 
 

@@ -144,7 +144,7 @@ def _minted(message: dict[str, Any], resource: str, check: str, text: str) -> tu
 
 def _routed(payload: Payload) -> dict[str, str]:
     """The routing key is the team's name, no secret: rules may want it."""
-    team = payload.given.get("routing_key", "").strip()
+    team = _details.given(payload, "routing_key").strip()
     return {"routing_key": team} if team else {}
 
 

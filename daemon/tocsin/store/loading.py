@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tocsin.live import Entry, Firing, said
 from tocsin.model import Alert, DeliveryAction, DeliveryState, Status
-from tocsin.overtaken import MOST, WINDOW
+from tocsin.overtaken import MOST, WINDOW, Said
 from tocsin.store.queries import QUERIES
 from tocsin.store.rows import moment, read_delivery, read_incident, read_policy
 from tocsin.store.transaction import CLOSED_KEYS, Memory
@@ -98,7 +98,7 @@ def _load_firing(connection: Any, live: Live, now: datetime) -> None:
                 source=sys.intern(source),
                 fingerprint=fingerprint,
                 said=said(told),
-                said_at=told.said_at,
+                told=Said(told.said_at, told.said_at),
                 era=0,
                 row=row,
                 text=text,
