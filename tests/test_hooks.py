@@ -113,7 +113,15 @@ async def test_a_message_that_the_platforms_client_must_not_send_again_is_refuse
     async with listening(tmp_path, source("pagerduty")) as caller:
         status, said, _ = await caller.ask("POST", "/v2/enqueue", {"event_action": "trigger"})
     assert status == 400
-    assert said["error"]
+    assert said["status"] == "invalid event"
+    assert "payload" in said["errors"][0] or "summary" in said["errors"][0] or "source" in said["errors"][0]
+
+
+async def test_a_path_that_may_be_anything_is_nobodys_own(tmp_path: Path) -> None:
+    body = {"message_type": "CRITICAL", "entity_id": "disk-web1", "host_name": "web1"}
+    async with listening(tmp_path, source("victorops")) as caller:
+        assert (await caller.ask("POST", "/hooks/victorops/key/ops", body))[0] == 200
+        assert (await caller.ask("POST", "/key/ops", body))[0] == 404
 
 
 @pytest.mark.parametrize("media", ["text/html", "application/pdf", "multipart/form-data; boundary=x"])

@@ -203,8 +203,8 @@ def with_payload(payload: str, *more: str, **files: str) -> rules.RuleSet:
         ("{kind: alertmanager, body: {alerts: []}}", "alertmanager"),
         ("{kind: truesight, body: {}, options: {severty: x}}", "option of truesight: "),
         (
-            "{kind: truesight, body: {}, content_type: text/plain}",
-            "truesight reads application/json, and this is text/plain",
+            "{kind: generic, body: {}, content_type: text/plain}",
+            "generic reads application/json, and this is text/plain",
         ),
     ],
 )

@@ -211,3 +211,10 @@ def test_what_is_missing_is_named(event: Any, problem: str) -> None:
         parse(event)
     (entry,) = parse([event])
     assert isinstance(entry, Unreadable)
+
+
+@pytest.mark.parametrize(("alerts", "entries"), [([], 0), ([{"labels": {"alertname": "A"}}, 7], 2), (["a", "b"], 1)])
+def test_a_group_is_a_list_of_objects(alerts: list[Any], entries: int) -> None:
+    found = parse(EVENT | {"data": {"alerts": alerts}})
+    assert len(found) == entries
+    assert [isinstance(entry, Unreadable) for entry in found] == [False, True][:entries]

@@ -53,3 +53,16 @@ def test_secrets_are_no_labels() -> None:
 def test_hashes_are_not_for_people(identifier: str, *, readable: bool) -> None:
     assert _details.is_readable(identifier) is readable
     assert not _details.is_readable("25c55e7c-0b2a-4fdc-a1c3-5c1a7a1bd1aa")
+
+
+@pytest.mark.parametrize(
+    ("key", "about"),
+    [
+        ("event_source=service;host_name=db1;service_desc=disk /var", ("db1", "disk /var")),
+        ("cpu:host=db1", ("db1", "")),
+        ("db1/disk", ("", "")),
+        ("a=b", ("", "")),
+    ],
+)
+def test_an_id_of_names_and_values_says_what_it_is_about(key: str, about: tuple[str, str]) -> None:
+    assert _details.in_key(key) == about

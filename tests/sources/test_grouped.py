@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tocsin.sources import _grouped
 
-ONE = "Alerts Firing:\nLabels:\n - alertname = Disk\n - instance = db1\nAnnotations:\n - summary = x = y\nSource: http://a\n"
+ONE = "Alerts Firing:\nLabels:\n - alertname = Disk\n - instance = db1\nAnnotations:\n - summary = x = y\nSource: a\n"
 
 
 def test_labels_of_one_alert() -> None:

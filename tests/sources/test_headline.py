@@ -136,7 +136,9 @@ def test_figures_count_where_they_are_not_masked() -> None:
         ("ACKNOWLEDGEMENT: db1 is DOWN", True),
         ("Host DOWNTIMESTART notification", True),
         ("[Paused] CPU usage", True),
-        ("paused jobs: 7", True),
+        ("paused jobs: 7", False),
+        ("Acknowledged by the team", True),
+        ("Acknowledged: No", False),
         ("7 jobs are paused", False),
         ("SYN-ACK flood on fw1", False),
     ],
@@ -146,7 +148,7 @@ def test_what_people_do_about_a_problem_is_told_apart(line: str, *, quiet: bool)
 
 
 def test_marks_of_chats_are_taken_out() -> None:
-    line = "<!channel> *<https://a.example.net/1|Disk full>* on `db1` &amp; <mailto:x@example.net|x>  <https://b.example.net>"
+    line = "<!channel> *<https://a.example.net/1|Disk full>* on `db1` &amp; <mailto:x@example.net|x> <https://b.example.net>"
     assert _headline.clean(line) == "Disk full on db1 & x https://b.example.net"
 
 

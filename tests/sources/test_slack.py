@@ -194,3 +194,11 @@ def test_a_form_without_a_message_is_refused() -> None:
         slack.parse(told, slack.Options(), NOW)
     with pytest.raises(NotJsonError):
         slack.parse(Payload(body=b"payload=hello", content_type=slack.FORM), slack.Options(), NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Problem: disk full on db1\nAcknowledged: No", "Acknowledged: no\ndisk full on db1", "x is down\nMuted until 9"],
+)
+def test_a_line_that_only_mentions_an_acknowledgement_loses_no_alert(text: str) -> None:
+    assert only({"text": text}).status == Status.FIRING

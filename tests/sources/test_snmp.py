@@ -136,6 +136,8 @@ def test_variables_come_in_many_shapes(varbinds: Any) -> None:
     for name in ("varbinds", "variables", "variable_bindings", "VarBinds", "oids"):
         told = {"host": "sw1.example.net", "address": "192.0.2.11", "trap": DOWN, name: varbinds}
         assert one(told) == expected
+    somewhere = one({"host": "sw1.example.net", "address": "192.0.2.11", "trap": DOWN, "whatever": varbinds, "n": [1]})
+    assert (somewhere.fingerprint, somewhere.labels["ifDescr"]) == (expected.fingerprint, "eth3")
 
 
 @pytest.mark.parametrize("name", ["trap", "trap_oid", "snmpTrapOID", "notify OID", "trapOID", "oid", "generic_trap"])

@@ -72,7 +72,7 @@ def _in_body(body: bytes, name: str, token: str) -> bytes:
         document = json.loads(body)
     except ValueError:
         others = [pair for pair in body.split(b"&") if not pair.startswith(name.encode() + b"=")]
-        return b"&".join([*others, urlencode({name: token}).encode()])
+        return b"&".join([urlencode({name: token}).encode(), *others])
     return json.dumps(document | {name: token}).encode() if isinstance(document, dict) else body
 
 

@@ -88,6 +88,9 @@ class Kind:
     None for the usual answer: `status`, and what became of each alert.
     """
 
+    refuse: Callable[[Payload, str], Answer] | None
+    """`refuse(payload, problem)`: what a sender that reads its answer is told of a message that cannot be read; pure."""
+
     greet: Callable[[Payload, Any], Answer | Visit | None] | None
     """`greet(payload, options)`: the handshake that a message is, or None when it is none; pure, and total.
 
@@ -145,6 +148,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         media_types=getattr(module, "MEDIA_TYPES", JSON),
         headers=getattr(module, "HEADERS", ()),
         answer=getattr(module, "answer", None),
+        refuse=getattr(module, "refuse", None),
         greet=getattr(module, "greet", None),
         prove=getattr(module, "prove", None),
         show=getattr(module, "show", None),

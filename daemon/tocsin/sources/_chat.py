@@ -1,6 +1,6 @@
 """A chat message in Slack's format, taken apart: the lines people read first, the fields, the colour, the link.
 
-Knows attachments, blocks and rich text as Slack, Mattermost and Rocket.Chat have them; what they mean is for `slack` to say.
+Knows attachments, blocks and rich text as Slack, Mattermost and Rocket.Chat have them; what they mean, `slack` says.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STRONG = 40
 class Message:
     """One message."""
 
-    __slots__ = ("attachments", "blocks", "document", "lines", "texts")
+    __slots__ = ("attachments", "blocks", "document", "heads", "lines", "texts")
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -39,6 +39,8 @@ class Message:
         self.blocks = [*_objects(document, "blocks"), *(b for one in self.attachments for b in _objects(one, "blocks"))]
         self.texts = self._texts()
         """All texts for people, in the order of their weight."""
+        self.heads = list(filter(None, map(_first_line, self._heads())))
+        """The first lines of its text, titles and headers."""
         self.lines = list(dict.fromkeys(self._lines()))
         """The lines that may say what it is about, the likeliest first."""
 
@@ -53,6 +55,12 @@ class Message:
         attached = [_dig.text(one, name) for one in self.attachments for name in names]
         found = [_dig.text(self.document, "text"), *headers, *attached, *others, *map(_value, self._block_fields())]
         return [text for text in dict.fromkeys(found) if text]
+
+    def _heads(self) -> Iterator[str]:
+        yield _dig.text(self.document, "text")
+        for one in self.attachments:
+            yield from (_dig.text(one, name) for name in ("title", "pretext", "fallback"))
+        yield from (_block_text(block) for block in self.blocks if block.get("type") == "header")
 
     def _lines(self) -> Iterator[str]:
         titles = [_dig.text(one, name) for one in self.attachments[:3] for name in ("title", "pretext")]
@@ -99,6 +107,10 @@ class Message:
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     return [one for one in _dig.items(value, name)[:_MAX_PARTS] if isinstance(one, dict)]
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()
 
 
 def _put(found: dict[str, str], title: str, value: str) -> None:

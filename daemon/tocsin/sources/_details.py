@@ -59,6 +59,7 @@ NAMES = frozenset(
 )
 """Names that a line of text must have to count as a field."""
 
+_BETWEEN = re.compile(r"[;,:&|]+")
 _MACRO = re.compile(
     r"\{\$?[A-Z][A-Z0-9_.#$:]*\}|\$\{?[A-Z][A-Z0-9_.:]*\}?\$?|\{\{[^{}]*\}\}|<no value>|undefined", re.ASCII
 )
@@ -102,6 +103,14 @@ def about(fields: Mapping[str, Any]) -> tuple[str, str]:
     return _labelled.host_of(where) if resource == "instance" else where, check
 
 
+def in_key(key: str) -> tuple[str, str]:
+    """Resource and check out of an id of names and values: `host_name=db1;service_desc=disk`, `cpu:host=db1`."""
+    if "=" not in key:
+        return "", ""
+    pairs = (part.partition("=") for part in _BETWEEN.split(key))
+    return about({name.strip(): value for name, equals, value in pairs if equals})
+
+
 def told(document: Any, ways: Iterable[str]) -> str:
     """What the first of these ways leads to that leads to a scalar: names with dots between (`alert.labels.host`)."""
     if not isinstance(document, dict):
@@ -143,7 +152,7 @@ def is_host(text: str) -> bool:
 
 
 def named(text: str) -> str:
-    """What a text calls a problem, fit to be its check where no field does: without words of state, where it has some."""
+    """What a text calls a problem, fit to be its check where no field is: without words of state, if it has some."""
     line = text.strip().partition("\n")[0]
     told = _headline.read(line)
     return short(told.check if told.strong and told.check else line)

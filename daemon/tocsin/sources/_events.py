@@ -83,7 +83,7 @@ def structured(raw: Raw) -> Event:
 
 
 def _attributes(told: Mapping[str, Any]) -> dict[str, str]:
-    """The attributes under today's names; where both a name of today and one of yesterday are told, the former counts."""
+    """The attributes under today's names; where today's and yesterday's name are both there, today's counts."""
     found: dict[str, str] = {}
     for name in sorted(told, key=lambda name: name.lower() in _NAMES):
         if name not in {"data", "data_base64"} and (text := _details.said(told, name)):
@@ -109,13 +109,13 @@ def _body(payload: Payload) -> Any:
 
 
 def _loose(body: bytes) -> Any:
-    """JSON where it is JSON, else the text; nothing where it is no text."""
+    """JSON where it is JSON, else the text without NUL, its escape included; nothing where it is no text."""
     try:
         return _ANY.decode(_read.unread(body))
     except (PayloadError, DecodeError):
         pass
     try:
-        return body.decode().replace("\0", "\ufffd")
+        return body.decode().replace("\0", "\ufffd").replace("\\u0000", "\ufffd")
     except UnicodeDecodeError:
         return None
 

@@ -33,15 +33,15 @@ _FIRING = frozenset(_SEVERE) | _words_of(
     "firing alerting triggered problem alarm alert breached pending nodata started opened open active unresolved"
 )
 _OVER = _words_of(
-    "resolved recovered recovery ok okay up cleared clear closed normal healthy online available reachable restored fixed "
-    "operational solved ended passing success succeeded successful"
+    "resolved recovered recovery ok okay up cleared clear closed normal healthy online available reachable "
+    "restored fixed operational solved ended passing success succeeded successful"
 )
 _PAST = _words_of("resolved recovered cleared restored solved succeeded")
-"""Words that end a problem wherever they stand; others of `_OVER` may be part of its name, as in `low available memory`."""
+"""Words that end a problem wherever they stand; others of `_OVER` may be part of its name: `low available memory`."""
 
 _QUIET = _words_of(
-    "acknowledged acknowledgement acknowledgment ack muted silenced paused flappingstart flappingstop flappingend "
-    "flappingdisabled downtimestart downtimeend downtimecancelled downtimeremoved"
+    "acknowledged acknowledgement acknowledgment ack muted silenced paused flappingstart flappingstop "
+    "flappingend flappingdisabled downtimestart downtimeend downtimecancelled downtimeremoved"
 )
 """Words of what people or a platform do about a problem: no alert."""
 
@@ -53,9 +53,9 @@ _LASTING = _words_of("down offline outage unreachable unavailable up online avai
 """States of a thing that works or does not: what stands behind them is the reason, not another problem."""
 
 _FILLER = _words_of(
-    "a an the is are was were has have had been be being now currently again back just still went gone came become becomes "
-    "became turned changed returned state status on at in for from to of and by your alert alerts alarm notification new "
-    "due after incident since until because"
+    "a an the is are was were has have had been be being now currently again back just still went gone came "
+    "become becomes became turned changed returned state status on at in for from to of and by your alert "
+    "alerts alarm notification new due after incident since until because"
 )
 """Words that tell no problem from another."""
 
@@ -68,8 +68,8 @@ _NUMBERED = _words_of(
 """Words that a number belongs to: `port 3` is another one than `port 4`."""
 
 _UNITS = _words_of(
-    "% ms sec secs second seconds min mins minute minutes hr hrs hour hours day days kb mb gb tb kib mib gib tib bytes rps "
-    "qps times time(s"
+    "% ms sec secs second seconds min mins minute minutes hr hrs hour hours day days kb mb gb tb kib mib gib "
+    "tib bytes rps qps times time(s"
 )
 _EVER = _PAST | _words_of("failed triggered firing alerting started opened")
 """Words of state that are no part of a problem's name wherever they stand."""
@@ -90,9 +90,18 @@ _SIGN = re.compile("|".join(map(re.escape, sorted(_STATE_OF_SIGN, key=len, rever
 
 _STATES = "|".join(sorted(map(re.escape, _FIRING | _OVER | _QUIET), key=len, reverse=True))
 _QUIET_LINE = re.compile(
-    rf"[\W_]*(?i:{'|'.join(sorted(_QUIET))})\b|.*\b(?:ACKNOWLEDGE?MENT|FLAPPING[A-Z]+|DOWNTIME[A-Z]+)\b", re.DOTALL
+    rf"[\W_]*(?i:(?:{'|'.join(sorted(_QUIET))})\b(?=\s*[\]):|!-]|\s+by\b|\s*$)(?!\W+(?:no|none|false|0)\b))"
+    r"|.*\b(?:ACKNOWLEDGE?MENT|FLAPPING[A-Z]+|DOWNTIME[A-Z]+)\b",
+    re.DOTALL,
 )
-_COPULA = "is|are|was|were|went|gone|came|has|have|been|becomes|became|turned|changed|returned|now|currently|state|status|needs?"
+_COPULA = "|".join(
+    sorted(
+        _words_of(
+            "is are was were went gone came has have been becomes became turned changed returned now currently state "
+            "status need needs"
+        )
+    )
+)
 _LINKS = re.compile(r"<(?:[!@#][^<>]*|(?:https?|mailto):[^<>|]*\|([^<>]*)|((?:https?|mailto):[^<>|]*))>")
 _MARKDOWN = re.compile(r"\[([^\[\]]*)\]\(https?://[^()\s]*\)")
 _EMOJI = re.compile(r":[a-z0-9_+-]{1,40}:|[\U0001F000-\U0001FAFF\u2600-\u27BF\u203C\u2049\uFE0F\u200D]")
@@ -194,6 +203,8 @@ def read(line: str, *, mask: bool = True) -> Headline:
     word = next((found for found in later.groups() if found), "").lower() if later else ""
     before, behind = (rest[: later.start()], rest[later.end() :]) if later else (rest, "")
     state, strong, told = _said(words, later, word, rest)
+    if state == "quiet" and not is_quiet(line):
+        state, strong = "", False
     kept = _kept(before, behind, word, last=not words, mask=mask)
     return Headline(
         state=state or (_STATE_OF_SIGN[sign[0]] if sign else ""),

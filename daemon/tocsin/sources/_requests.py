@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tocsin.sources import Kind, Route
 
 _LINE = re.compile(r"([A-Z]+) (/\S*)(?: HTTP/[\d.]+)?", re.ASCII)
-_HOOK = re.compile(r"/hooks/[a-z0-9-]+", re.ASCII)
+_HOOK = re.compile(r"^/hooks/[a-z0-9-]+", re.ASCII)
 
 GUESSED = {".form": "application/x-www-form-urlencoded", ".xml": "application/xml", ".txt": "text/plain"}
 """Content type by the ending of a file; any other is JSON."""
@@ -53,7 +53,7 @@ def payload(kind: Kind, body: bytes, head: str = "", *, source: str = "", guesse
 
 
 def read(head: str) -> tuple[str, str, dict[str, str]]:
-    """Method, target and headers (names in lower case) of a head; `POST`, `/` and none where it says nothing.
+    """Method, target below the hook, and headers (names in lower case) of a head; `POST`, `/`, none where it says nothing.
 
     Raises:
         ValueError: a line of it is neither.
@@ -63,7 +63,7 @@ def read(head: str) -> tuple[str, str, dict[str, str]]:
         asked = _LINE.fullmatch(line.strip())
         name, colon, value = line.partition(":")
         if number == 0 and asked:
-            method, target = asked.groups()
+            method, target = asked[1], _HOOK.sub("", asked[2], count=1) or "/"
         elif colon and name.strip() and " " not in name.strip():
             headers[name.strip().lower()] = value.strip()
         else:
@@ -75,9 +75,9 @@ def _asked(routes: Iterable[Route], method: str, target: str) -> tuple[str, dict
     """Which of the kind's paths it is, and what the address says."""
     split = urlsplit(target)
     query = dict(parse_qsl(split.query, keep_blank_values=True))
-    path = _HOOK.sub("", split.path, count=1) if _HOOK.match(split.path) else split.path
+    path = split.path or "/"
     for route in routes:
-        found = variables(route.path, path or "/")
+        found = variables(route.path, path)
         if found is not None and route.method == method:
             return route.path if route.path != "/" else "", query | found
     if path.strip("/"):

@@ -18,13 +18,15 @@ FIRING, OVER, QUIET = "firing", "over", "quiet"
 """The problem is there; it is gone; something is said of one that was told before, or of none."""
 
 _TOLD: Mapping[str, str] = {
-    FIRING: "firing fired fire opened open raised raise alarm alarming alert alerting triggered trigger created started active "
-    "activated detected reported problem failed failure error down critical warning major minor breached updated changed "
-    "unhealthy fatal new inprogress reopened set degraded unavailable",
-    OVER: "resolved resolve recovered recover recovery cleared closed close deleted delete okay ended restored healthy inactive "
-    "deactivated fixed solved succeeded successful success passed completed terminated removed expired unset available",
-    QUIET: "acknowledged acknowledge acknowledgement acked ack unacknowledged commented noted assigned unassigned escalated "
-    "snoozed silenced muted suppressed annotated heartbeat ping test validation",
+    FIRING: "firing fired fire opened open raised raise alarm alarming alert alerting triggered trigger created "
+    "started active activated detected reported problem failed failure error down critical warning "
+    "major minor breached updated changed unhealthy fatal new inprogress reopened set degraded "
+    "unavailable",
+    OVER: "resolved resolve recovered recover recovery cleared closed close deleted delete okay ended "
+    "restored healthy inactive deactivated fixed solved succeeded successful success passed completed "
+    "terminated removed expired unset available",
+    QUIET: "acknowledged acknowledge acknowledgement acked ack unacknowledged commented noted assigned "
+    "unassigned escalated snoozed silenced muted suppressed annotated heartbeat ping test validation",
 }
 _STATE = {word: state for state, words in _TOLD.items() for word in words.split()} | dict.fromkeys(
     _severity.CLEAR, OVER
@@ -45,7 +47,7 @@ class Named(NamedTuple):
     """What the name of an event says: `com.example.alert.resolved.v1`."""
 
     base: str
-    """Without version, word of state, and nouns that every problem has: `com.example`, of `com.example.AlertRaised` too."""
+    """Without version, word of state, and nouns that every problem has: `com.example`."""
     name: str
     """Without version and word of state: `com.example.alert`."""
     state: str

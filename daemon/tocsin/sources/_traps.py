@@ -97,7 +97,7 @@ def from_json(document: dict[str, Any]) -> Trap:
     fields = {_short(name): value for layer in layers for name, value in layer.items()}
     if isinstance(fields.get("host"), dict):  # Elastic Common Schema
         fields["host"] = _dig.first(fields["host"], "name", "hostname", "ip")
-    varbinds = list(_varbinds(next((fields[name] for name in _VARBINDS if name in fields), None)))
+    varbinds = list(_varbinds(next((fields[name] for name in _VARBINDS if name in fields), None))) or _somewhere(fields)
     varbinds += [(name, _value(value)) for layer in layers for name, value in layer.items() if _oids.is_one(name)]
     enterprise, generic = (_first(fields, names) for names in (_ENTERPRISES, _GENERICS))
     return _trap(
@@ -234,6 +234,15 @@ def _varbinds(value: Any) -> Iterator[tuple[str, str]]:
         yield from (pair for item in value[:MAX_VARBINDS] if (pair := _pair(item))[0])
     elif isinstance(value, str):
         yield from (pair for line in _statements(value)[:MAX_VARBINDS] if (pair := _pair(line))[0])
+
+
+def _somewhere(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The variables under a name that nobody knows: the first value that can be nothing else."""
+    for name in sorted(fields):
+        found = list(_varbinds(fields[name]))
+        if any(_oids.is_one(oid) for oid, _ in found):
+            return found
+    return []
 
 
 def _pair(item: Any) -> tuple[str, str]:

@@ -1,17 +1,19 @@
 """CloudEvents, from event buses and whatever else sends them.
 
-Format: CloudEvents 1.0 and 0.3 over HTTP (https://github.com/cloudevents/spec): one event as JSON, a batch, or one in binary
-mode with its attributes in `ce-*` headers; `data` may be any JSON, a text or base64. In `data`, a list `alerts` as
-Alertmanager has it and the usual names of fields are understood; the options name others. Events in Azure Event Grid's own
-schema are read, too. Both handshakes are answered: OPTIONS with `WebHook-Request-Origin`, and Azure's validation event.
+Format: CloudEvents 1.0 and 0.3 over HTTP (https://github.com/cloudevents/spec): one event as JSON, a batch, or one in
+binary mode with its attributes in `ce-*` headers; `data` may be any JSON, a text or base64. In `data`, a list
+`alerts` as Alertmanager has it and the usual names of fields are understood; the options name others. Events in Azure
+Event Grid's own schema are read, too. Both handshakes are answered: OPTIONS with `WebHook-Request-Origin`, and
+Azure's validation event.
 Authentication: bearer, or the query parameter `access_token`: these are the ways of the webhook specification.
-Identity: source, subject, type without its word of state, and the fields of `data` that name resource and check; or source and
-one of `identity_fields`, where `data` has one.
-Resolved: a status in `data`, else the last word of the type (`….resolved`, `….cleared`, `….closed`); an event that says neither
-is a problem. Acknowledgements, comments, tests and heartbeats are no alerts, nor is what `types` leaves out.
+Identity: source, subject, type without its word of state, and the fields of `data` that name resource and check; or
+source and one of `identity_fields`, where `data` has one.
+Resolved: a status in `data`, else the last word of the type (`….resolved`, `….cleared`, `….closed`); an event that
+says neither is a problem. Acknowledgements, comments, tests and heartbeats are no alerts, nor is what `types` leaves
+out.
 Delivery: 429 and 5xx are tried again by most senders, as the webhook specification wants it.
-Limits: batches of any size; the formats XML, Avro and Protobuf are not read. A bus carries more than alerts: name those that
-are in `types`.
+Limits: batches of any size; the formats XML, Avro and Protobuf are not read. A bus carries more than alerts: name
+those that are in `types`.
 """
 
 from __future__ import annotations
@@ -79,8 +81,8 @@ class Options(SourceOptions):
     """The fields of `data` that identify a problem, dots leading into objects; the first one found does."""
 
     resource_fields: tuple[str, ...] = ("ImpactedEntity",)
-    """The fields of `data` that name the resource; where none does, labels and fields of the usual names, the subject, the
-    source."""
+    """The fields of `data` that name the resource; where none does, labels and fields of the usual names, the subject,
+    the source."""
 
     check_fields: tuple[str, ...] = ("essentials.alertRule",)
     """The fields of `data` that name the check; where none does, labels and fields of the usual names, the type."""
@@ -174,14 +176,15 @@ def _alerts(payload: Payload, options: Options, event: _events.Event) -> list[Al
     named = _states.split(told["type"])
     if told["type"] == _VALIDATION or not any(fnmatchcase(told["type"], one) for one in options.types):
         return []
-    parts = _dig.items(event.data, "alerts")
+    parts = _dig.at(event.data, "alerts")
+    is_group = isinstance(parts, list) and (not parts or any(isinstance(one, dict) for one in parts))
 
     def build(data: Any) -> Alert:
-        if parts and not isinstance(data, dict):
+        if is_group and not isinstance(data, dict):
             raise PayloadError("this is not an alert: Expected `object`")
         return _alert(payload, options, told, data, named._replace(state=_state(data, options) or named.state))
 
-    if parts:
+    if is_group:
         return _read.each(parts, build)
     return [] if (_state(event.data, options) or named.state) == _states.QUIET else [build(event.data)]
 

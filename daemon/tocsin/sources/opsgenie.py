@@ -1,16 +1,18 @@
 """Opsgenie alerts, from whatever speaks its Alert API.
 
-Format: tocsin stands in for Opsgenie and for the integration events of Jira Service Management that replace it: create, close,
-acknowledge and the other calls below `/v2/alerts` (https://docs.opsgenie.com/docs/alert-api), the older `/v1/json/alert`
-(https://docs.opsgenie.com/docs/alert-deprecated), and pings of heartbeats, which say that the sender is alive.
+Format: tocsin stands in for Opsgenie and for the integration events of Jira Service Management that replace it:
+create, close, acknowledge and the other calls below `/v2/alerts` (https://docs.opsgenie.com/docs/alert-api), the
+older `/v1/json/alert` (https://docs.opsgenie.com/docs/alert-deprecated), and pings of heartbeats, which say that the
+sender is alive.
 Authentication: `Authorization: GenieKey …`; in version 1 the field `apiKey` of the body.
-Identity: `alias`, which close calls name in their address; a create call without one is known by its source, entity and
-message, as nothing else identifies it, and no close call of version 2 can name it.
+Identity: `alias`, which close calls name in their address; a create call without one is known by its source, entity
+and message, as nothing else identifies it, and no close call of version 2 can name it.
 Resolved: a close or delete call, which carries no more than the identifier: it then is resource and check as well.
-Acknowledgements, notes, snoozes, tags and updates are no alerts, nor are new messages and priorities of an open alert.
+Acknowledgements, notes, snoozes, tags and updates are no alerts, nor are new messages and priorities of an open
+alert.
 Delivery: 429 and 5xx are tried again by most senders; any other 4xx is final.
-Limits: one alert in each message, without any time. Alertmanager and Grafana send one for each group of alerts, not one for
-each host: group by every label that tells hosts apart, or use their own webhooks.
+Limits: one alert in each message, without any time. Alertmanager and Grafana send one for each group of alerts, not
+one for each host: group by every label that tells hosts apart, or use their own webhooks.
 """
 
 from __future__ import annotations
@@ -90,7 +92,7 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
 
 
 def answer(payload: Payload, entries: Sequence[Alert | Unreadable]) -> _answers.Answer:
-    """What Opsgenie answers: that it will be done, and the id of the request, which is the same for the same request."""
+    """What Opsgenie answers: that it will be done, and an id, which is the same for the same request."""
     path = _path(payload)
     if path in {_OLD, _OLD_CALL, _OLD_PING}:
         return _old_answer(path, entries)
@@ -151,8 +153,9 @@ def _about(call: dict[str, Any], details: dict[str, Any], group: dict[str, str],
     where, what = _details.about(details)
     found, named = _details.about(group)
     readable = alias if _details.is_readable(alias) else ""
-    resource = _details.said(call, "entity") or where or found or readable or _details.said(call, "source") or alias
-    return resource, what or named or readable
+    host, service = _details.in_key(alias)
+    resource = _details.said(call, "entity") or where or found or host or readable or _details.said(call, "source")
+    return resource or alias, what or named or service or readable
 
 
 def _tagged(call: dict[str, Any]) -> dict[str, str]:
@@ -165,14 +168,15 @@ def _closed(payload: Payload, options: Options, identifier: str, call: dict[str,
     if not identifier.strip():
         raise PayloadError("the identifier of the alert is missing: its alias or id")
     note = _dig.text(call, "note")
+    resource, check = _details.in_key(identifier)
     return _build.alert(
         payload,
         options,
         identity=identifier,
         resolved=True,
         severity="",
-        resource=_details.short(identifier),
-        check=_details.short(identifier),
+        resource=resource or _details.short(identifier),
+        check=check or _details.short(identifier),
         summary=note or f"closed: {identifier}",
         labels=_details.labels(call, skip=_TOLD_ELSEWHERE) | {"alias": identifier},
     )

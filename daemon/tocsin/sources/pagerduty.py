@@ -5,10 +5,10 @@ Format: tocsin stands in for PagerDuty: an event of version 2 at `/v2/enqueue`
 (https://developer.pagerduty.com/docs/events-api-v1-overview), either of them at the hook itself. `custom_details` and
 `details` may be any JSON. Change events (`/v2/change/enqueue`) are understood, and no alerts.
 Authentication: the field `routing_key` (version 2) or `service_key` (version 1) of the body.
-Identity: `dedup_key` (`incident_key`). A trigger without one gets one, made of source, component, group and class, or of
-the summary where component and class are missing; it is in the answer.
-Resolved: `event_action` (`event_type`) `resolve`; acknowledgements are no alerts. A resolve need not say more than its key,
-which then is resource and check as well.
+Identity: `dedup_key` (`incident_key`). A trigger without one gets one, made of source, component, group and class, or
+of the summary where component and class are missing; it is in the answer.
+Resolved: `event_action` (`event_type`) `resolve`; acknowledgements are no alerts. A resolve need not say more than
+its key, which then is resource and check as well.
 Delivery: 429 and 5xx are tried again by most senders; 400 is final.
 Limits: one event in each message. Alertmanager and Grafana send one for each group of alerts, not one for each host:
 group by every label that tells hosts apart, or use their own webhooks.
@@ -85,6 +85,13 @@ def answer(payload: Payload, entries: Sequence[Alert | Unreadable]) -> _answers.
     return _answers.json({**done, "dedup_key": key}, 202)
 
 
+def refuse(payload: Payload, problem: str) -> _answers.Answer:  # noqa: ARG001
+    """What PagerDuty answers to an event that it cannot take."""
+    return _answers.json(
+        {"status": "invalid event", "message": "Event object is invalid", "errors": [problem]}, REFUSAL
+    )
+
+
 def _event(payload: Payload) -> dict[str, Any]:
     return _read.entry(_read.unread(payload.body), _read.OBJECT, "an event of PagerDuty's Events API")
 
@@ -117,6 +124,7 @@ def _alert(payload: Payload, options: Options, event: dict[str, Any], *, resolve
     summary = _details.said(told, "summary") or _details.said(event, "description")
     key = _key(event)
     resource, check = _about(event, told, details, labels)
+    host, service = _details.in_key(key)
     when = _times.moment(_details.said(told, "timestamp"))
     return _build.alert(
         payload,
@@ -124,8 +132,8 @@ def _alert(payload: Payload, options: Options, event: dict[str, Any], *, resolve
         identity=key or _minted(told, resource, summary),
         resolved=resolved,
         severity=_details.said(told, "severity") or labels.get("severity", ""),
-        resource=resource or key,
-        check=check or key or _details.named(summary),
+        resource=resource or host or key,
+        check=check or service or key or _details.named(summary),
         summary=summary or (f"resolved: {key}" if resolved else ""),
         description=_description(details),
         labels=labels,

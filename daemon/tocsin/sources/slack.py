@@ -1,15 +1,19 @@
 """Slack-compatible messages, from whatever posts to an incoming webhook.
 
-Format: a message for an incoming webhook, as JSON or as the form field `payload` (https://api.slack.com/messaging/webhooks):
-`text`, `attachments`, `blocks`. Also what is sent to Mattermost, Rocket.Chat, and Discord's Slack-compatible address.
-Authentication: the path variable `secret` of `/services/TEAM/BOT/SECRET`, or `?token=…` behind the hook's own address.
-Identity: the format has none. A group of Alertmanager or Grafana is known by its grouping labels, anything else by its fields for
-host and check, or by the line that says the state, without words of state, figures and reasons; or by `identity_fields`.
-Resolved: words such as `[RESOLVED]`, `OK:`, `is UP`, `recovered`; where none says it, a status field, the colour (green) or a
-picture. A message that says no state at all is a problem. Acknowledgements, downtimes and flapping are no alerts.
+Format: a message for an incoming webhook, as JSON or as the form field `payload`
+(https://api.slack.com/messaging/webhooks): `text`, `attachments`, `blocks`. Also what is sent to Mattermost,
+Rocket.Chat, and Discord's Slack-compatible address.
+Authentication: the path variable `secret` of `/services/TEAM/BOT/SECRET`, or `?secret=…` behind the hook's own
+address.
+Identity: the format has none. A group of Alertmanager or Grafana is known by its grouping labels, anything else by
+its fields for host and check, or by the line that says the state, without words of state, figures and reasons; or by
+`identity_fields`.
+Resolved: words such as `[RESOLVED]`, `OK:`, `is UP`, `recovered`; where none says it, a status field, the colour
+(green) or a picture. A message that says no state at all is a problem. Acknowledgements, downtimes and flapping are
+no alerts.
 Delivery: once, by most senders; Alertmanager tries 5xx again.
-Limits: one alert in each message. Texts serve as identity here, so where a tool can send anything else, let it: two problems
-that differ in a figure only are one, and one whose words change is two.
+Limits: one alert in each message. Texts serve as identity here, so where a tool can send anything else, let it: two
+problems that differ in a figure only are one, and one whose words change is two.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ EXPIRE_AFTER = timedelta(hours=24)
 """A safety net: a tool may word its recovery so that nothing shows what has recovered."""
 
 _SUBJECT = re.compile(r"\[(FIRING:\d+(?:, ?RESOLVED:\d+)?|RESOLVED(?::\d+)?)\] ?(.*?)(?: ?\(.*\))?", re.DOTALL)
-"""What Alertmanager and Grafana head a group with: state, grouping labels, and in brackets what else its alerts share."""
+"""What Alertmanager and Grafana head a group with: state, grouping labels, in brackets what else its alerts share."""
 
 _GROUPS_LINK = "/#/alerts?receiver="
 _STATUS = ("status", "state", "event", "alertstate", "currentstate", "newstate", "notificationtype")
@@ -48,8 +52,8 @@ class Options(SourceOptions):
     """How messages for Slack are read."""
 
     identity_fields: tuple[str, ...] = ()
-    """What identifies a problem: titles of fields (`Host`), or ways into the JSON (`attachments.0.title`); all that are found
-    count, without words of state and figures. Nothing found, or nothing named: as the documentation of the kind says."""
+    """What identifies a problem: titles of fields (`Host`), or ways into the JSON (`attachments.0.title`); all that are
+    found count, without words of state and figures. Where nothing is found, what the kind's documentation says."""
 
     resource_fields: tuple[str, ...] = ()
     """The same for the resource: the first one found."""
@@ -158,7 +162,7 @@ def _best(message: _chat.Message, options: Options) -> tuple[str, _headline.Head
 
 
 def _heading(message: _chat.Message) -> re.Match[str] | None:
-    """The heading of a group of Alertmanager or Grafana: Alertmanager's fallback has it even where the title is another."""
+    """The heading of a group of Alertmanager or Grafana. The fallback has it even where the title is another."""
     if _GROUPS_LINK not in message.first("title_link") and not message.first("footer").startswith("Grafana v"):
         return None
     for line in (message.first("fallback"), message.first("title")):
@@ -194,7 +198,7 @@ def _chosen(message: _chat.Message, fields: dict[str, str], options: Options) ->
 
 def _decided(message: _chat.Message, texts: dict[str, str], headline: _headline.Headline) -> tuple[str, str]:
     """The state and severity: of the line if it is built to say it, then of a field, the colour, a word in the line."""
-    if any(map(_headline.is_quiet, message.lines)):
+    if any(map(_headline.is_quiet, message.heads)):
         return "quiet", ""
     field = next((_headline.read(texts[name]) for name in _STATUS if name in texts), _headline.Headline())
     named = next((texts[name] for name in _SEVERITY if name in texts), "")

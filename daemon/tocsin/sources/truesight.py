@@ -109,8 +109,8 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     return [alert] if (alert := read(raw)) else []
 
 
-def answer(payload: Payload, entries: Sequence[Alert | Unreadable]) -> _answers.Answer:
-    """What BMC's interfaces answer: the ids of the events, by which they may be updated."""
+def answer(payload: Payload, entries: Sequence[Alert | Unreadable]) -> _answers.Answer | None:
+    """What BMC's interfaces answer: the ids of the events, by which they may be updated. Elsewhere nothing of its own."""
     ids = [_minted(entry) for entry in entries if isinstance(entry, Alert)]
     wrong = [
         {"position": entry.position, "reason": entry.problem} for entry in entries if isinstance(entry, Unreadable)
@@ -130,7 +130,7 @@ def answer(payload: Payload, entries: Sequence[Alert | Unreadable]) -> _answers.
                 "response": {"resourceId": ids[0] if len(ids) == 1 else ids, "failed": wrong},
             }
         )
-    return _answers.json({"taken": len(ids), "unreadable": wrong}, 202)
+    return None
 
 
 def _variables(payload: Payload) -> dict[str, str]:
@@ -153,7 +153,7 @@ def _slots(variables: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {
         name if name in _UPPER or not name.isupper() else name.lower(): value
         for name, value in variables
-        if name not in _ENVIRONMENT and not _secret.is_secret(name)
+        if name not in _ENVIRONMENT and value != "N/A" and not _secret.is_secret(name)
     }
 
 

@@ -1,16 +1,16 @@
 """Splunk On-Call (VictorOps) alerts, from whatever speaks its REST endpoint.
 
 Format: tocsin stands in for the generic REST endpoint: one alert, `POST …/alert/API_KEY/ROUTING_KEY`
-(https://help.splunk.com/en/splunk-enterprise/alert-and-respond/splunk-on-call/integrations-with-splunk-on-call/rest-endpoint-integration-for-splunk-on-call),
-with any further fields.
+(https://docs.splunk.com/observability/en/sp-oncall/spoc-integrations/rest-endpoint-integration-guide.html), with any
+further fields.
 Authentication: the path variable `api_key`; below the hook it may be left to another way.
-Identity: `entity_id`; an alert without one is known by monitoring tool, host, service and display name, or by its message
-where all of these are missing, and the id made of them is in the answer.
-Resolved: `message_type` RECOVERY; CRITICAL and WARNING fire. INFO is a line in a timeline and ACKNOWLEDGEMENT is said of a
-problem told before: no alerts.
+Identity: `entity_id`; an alert without one is known by monitoring tool, host, service and display name, or by its
+message where all of these are missing, and the id made of them is in the answer.
+Resolved: `message_type` RECOVERY; CRITICAL and WARNING fire. INFO is a line in a timeline and ACKNOWLEDGEMENT is said
+of a problem told before: no alerts.
 Delivery: 429 and 5xx are tried again by most senders; any other 4xx is final.
-Limits: one alert in each message. Alertmanager and Grafana send one for each group of alerts, not one for each host: group
-by every label that tells hosts apart, or use their own webhooks.
+Limits: one alert in each message. Alertmanager and Grafana send one for each group of alerts, not one for each host:
+group by every label that tells hosts apart, or use their own webhooks.
 """
 
 from __future__ import annotations
@@ -121,14 +121,15 @@ def _about(message: dict[str, Any], group: dict[str, str], identifier: str) -> t
     where, what = _details.about(message)
     found, named = _details.about(group)
     host, rest = _split(identifier)
+    inner = _details.in_key(identifier)
     is_host = _details.said(message, "entity_is_host").lower() == "true"
     display = _details.said(message, "entity_display_name") if is_host else ""
-    resource = where or found or display or host or _details.said(message, "monitoring_tool") or identifier
-    return resource, what or named or rest
+    resource = where or found or display or inner[0] or host or _details.said(message, "monitoring_tool") or identifier
+    return resource, what or named or inner[1] or rest
 
 
 def _split(identifier: str) -> tuple[str, str]:
-    """Host and service of an id such as `db1.example.net/disk` or `disk/db1.example.net`; of any other, all is the service."""
+    """Host and service of an id such as `db1.example.net/disk`, in either order; any other id is the service."""
     host, _, rest = identifier.partition("/")
     if "://" in identifier or not host or not any(map(str.isalpha, rest)):
         return "", identifier if _details.is_readable(identifier) else ""

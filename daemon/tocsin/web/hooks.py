@@ -189,7 +189,8 @@ class Hook:
     async def _unreadable(self, payload: Payload, reason: str, now: datetime) -> web.Response:
         """Keep it, so that it can be read again after a correction, and say what is missing."""
         await self._door.taking.reject(payload, reason, now)
-        return _error(self._source.kind.refusal, reason)
+        kind = self._source.kind
+        return _response(kind.refuse(payload, reason)) if kind.refuse else _error(kind.refusal, reason)
 
 
 def is_local(request: web.Request) -> bool:
@@ -247,7 +248,7 @@ def routes(sources: Iterable[Source], door: Door) -> Iterator[web.RouteDef]:
             own = "" if route.path == "/" else route.path
             handler = partial(hook.receive, path=own)
             yield web.route(route.method, f"/hooks/{source.name}{own}", handler)
-            if own and route not in taken:
+            if own and route not in taken and not own.startswith("/{"):  # what may be any path is nobody's own
                 taken.add(route)
                 yield web.route(route.method, own, handler)
     yield web.post("/hooks/{source}", unknown)
