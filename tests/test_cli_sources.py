@@ -5,23 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from commands import FINE, SETTINGS, SILENT, TOKEN, WRONG, House, printed, tocsin
+from tocsin import yaml12
 from tocsin.cli import proving, shipped
 from tocsin.cli.shifted import SAMPLED_AT, shifted
 from tocsin.errors import SettingsError
 from tocsin.settings import Source
 from tocsin.sources import kinds
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SAMPLES = Path(__file__).parent / "sources"
+SNIPPETS = Path(__file__).parents[1] / "config" / "sources"
 NOW = SAMPLED_AT + timedelta(days=1, seconds=5)
 
 
@@ -130,9 +133,16 @@ def test_tokens_in_the_body_and_in_the_path_are_sent_where_the_platform_has_them
             assert outcomes(told)[-1] == "resolved", told
 
 
+def options_of(kind: str) -> dict[str, Any]:
+    """Those that the samples are read with, where they need some."""
+    file = SAMPLES / kind / "options.yaml"
+    found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
+
+
 def test_every_kind_can_be_tested_with_its_samples(house: House) -> None:
-    names = [name for name, kind in kinds().items() if shipped.samples(name) and name != "mapped"]
-    house.settings(sources={name: {"kind": name, "open": True} for name in names})
+    names = list(kinds())
+    house.settings(sources={name: {"kind": name, "open": True, "options": options_of(name)} for name in names})
     found = {}
     with house.serving():
         for name in names:
@@ -171,6 +181,63 @@ def test_a_test_says_when_it_cannot_be_made(house: House) -> None:
     house.settings(sources={"aws": {"kind": "sns", "auth": {"certificate": {}}}})
     signed = house.tocsin("source", "test", "aws")
     assert (signed.exit_code, "only that can sign" in signed.stderr) == (SETTINGS, True)
+
+
+# --- try ----------------------------------------------------------------------------------------------------------------
+
+
+def examples() -> list[tuple[dict[str, Any], str, str]]:
+    """The worked examples of the README: settings, message, and the message's language."""
+    text = (SNIPPETS / "mapped" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+    pairs = itertools.pairwise(blocks)
+    found = [
+        (yaml12.read(one.encode(), "README")[0], told, word) for (kind, one), (word, told) in pairs if kind == "yaml"
+    ]
+    return [
+        (settings, told, word) for settings, told, word in found if isinstance(settings, dict) and "sources" in settings
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_worked_examples_can_be_tried(number: int, house: House, tmp_path: Path) -> None:
+    settings, told, word = examples()[number]
+    (name,) = settings["sources"]
+    house.settings(sources={name: settings["sources"][name] | {"auth": {"bearer": {"token_file": "source.token"}}}})
+    message = tmp_path / f"message.{ {'json': 'json', 'xml': 'xml'}.get(word, 'txt') }"
+    message.write_text(told, encoding="utf-8")
+    extra = ["--content-type", "application/x-www-form-urlencoded"] if "=" in told.split()[0] and word == "text" else []
+    result = house.tocsin("source", "try", name, str(message), *extra)
+    assert result.exit_code == FINE, result.stdout + result.stderr
+    assert "→ firing:" in result.stdout or "→ resolved:" in result.stdout
+    assert re.search(r"^ +resource +\S", result.stdout, re.MULTILINE)
+
+
+def test_a_mapping_is_tried_before_it_is_in_the_settings(house: House, tmp_path: Path) -> None:
+    mapping, message = tmp_path / "mapping.yaml", tmp_path / "message.json"
+    mapping.write_text(
+        "resource: host\ncheck: {path: what, regex: '^(\\w+)'}\nstatus: {path: ok, table: {'true': resolved}}\n"
+    )
+    message.write_text('[{"host": "web1", "what": "disk full", "ok": false}, {"what": "cpu"}]')
+    told = printed(house.tocsin("source", "try", "new", str(message), "--mapping", str(mapping), "--json"))
+    assert told[0]["outcome"]["check"] == "disk"
+    assert [step["how"] for step in told[0]["steps"] if step["field"] == "check"] == ["captured"]
+    assert "resource" in told[1]["outcome"]["problem"]
+    shown = house.tocsin("source", "try", "new", str(message), "--mapping", str(mapping))
+    assert "→ no alert" in shown.stdout
+
+
+def test_a_mapping_that_finds_nothing_says_so(house: House, tmp_path: Path) -> None:
+    mapping, message = tmp_path / "mapping.yaml", tmp_path / "message.json"
+    mapping.write_text("resource: hots\n")
+    message.write_text('{"host": "web1"}')
+    result = house.tocsin("source", "try", "new", str(message), "--mapping", str(mapping))
+    assert result.exit_code == WRONG
+    assert "missing" in result.stdout
+    mapping.write_text("resource: 'a[?'\n")
+    wrong = house.tocsin("source", "try", "new", str(message), "--mapping", str(mapping))
+    assert wrong.exit_code == SETTINGS
+    assert "options.resource" in wrong.stderr
 
 
 # --- what a test is made of ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tocsin import yaml12
 from tocsin.settings import Settings
 from tocsin.sources import kinds
 from tocsin.sourcing import configured
@@ -48,7 +49,7 @@ def test_every_kind_has_something_to_paste_and_nothing_is_for_no_kind() -> None:
 
 @pytest.mark.parametrize("kind", kinds())
 def test_the_entry_of_the_settings_is_accepted(kind: str) -> None:
-    told: dict[str, Any] = yaml.safe_load((FOLDER / kind / "tocsin.yaml").read_text(encoding="utf-8"))
+    told: Any = yaml12.read((FOLDER / kind / "tocsin.yaml").read_bytes(), "tocsin.yaml")[0]
     settings = Settings.model_validate(told)
     assert settings.sources
     assert {source.kind for source in settings.sources.values()} == {kind}

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tocsin import yaml12
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
 from tocsin.sources import NotJsonError, _mapping, _paths, mapped
@@ -53,7 +54,7 @@ def steps(body: Any, **options: Any) -> dict[str, mapped.Step]:
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.partition("\n")[0])
 def test_the_examples_of_the_readme_do_what_they_say(section: str) -> None:
     settings, message, expected = re.findall(r"```\w+\n(.*?)```", section, re.DOTALL)
-    (source,) = yaml.safe_load(settings)["sources"].values()
+    (source,) = yaml12.read(settings.encode(), "README.md")[0]["sources"].values()
     language = re.findall(r"```(\w+)\n", section)[1]
     assert source["kind"] == "mapped"
     alert = parse(message.strip(), MEDIA.get(language, "application/json"), **source["options"])[0]

@@ -23,7 +23,8 @@ def tell(traced: Sequence[Any]) -> None:
         if number:
             show.line()
         show.line(show.styled(f"entry {one.position}  ", "bold"), show.styled(_cut(one.entry), "dim"))
-        show.table(("field", "expression", "found", "", "value"), map(_row, one.steps), "", indent=2)
+        if one.steps:
+            show.table(("field", "expression", "found", "", "value"), map(_row, one.steps), "", indent=2)
         _outcome(one)
     if len(traced) > _ENOUGH:
         show.line(f"… and {len(traced) - _ENOUGH} more entries (all with --json)")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _labels, _times
+from tocsin.sources import _labels, _lines, _times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -182,12 +182,18 @@ def from_line(line: str, zone: tzinfo, now: datetime) -> Message:
 
 
 def frames(body: bytes) -> list[bytes] | None:
-    """The frames of a body with octet counting (RFC 6587); None when it has none."""
+    """The frames of a body with octet counting (RFC 6587); None when it has none.
+
+    Raises:
+        PayloadError: there are more than may be lines.
+    """
     found: list[bytes] = []
     at = 0
     while head := _FRAME.match(body, at):
         at = head.end() + int(head[1])
         found.append(body[head.end() : at])
+        if len(found) > _lines.MAX_LINES:
+            raise PayloadError(f"the body has more than {_lines.MAX_LINES} frames")
         while body[at : at + 1] == b"\n":
             at += 1
     return found if found and at >= len(body) else None

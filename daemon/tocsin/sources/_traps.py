@@ -266,16 +266,18 @@ def _pair(item: Any) -> tuple[str, str]:
 
 def _statements(text: str) -> list[str]:
     """`OID value` or `OID = TYPE: value`, in lines or between tabs; a text in quotes may have both within."""
-    found: list[str] = []
+    found: list[list[str]] = []
     quoted = False
     for part in re.split(r"([\n\t])", text):
         if quoted or (found and _MORE_HEX.fullmatch(part)):
-            found[-1] += part
+            found[-1].append(part)
+        elif len(found) > MAX_VARBINDS:
+            break
         elif part and not part.isspace():
-            found.append(part)
+            found.append([part])
         if part.replace("\\\\", "").replace('\\"', "").count('"') % 2:
             quoted = not quoted
-    return found
+    return ["".join(parts) for parts in found]
 
 
 def _value(value: Any) -> str:

@@ -137,15 +137,15 @@ def _variables(payload: Payload) -> dict[str, str]:
     """The slots of a form, or of `NAME=value` lines; a value may go on in the next lines."""
     if payload.content_type == FORM and b"\n" not in payload.body.strip():
         return _slots(_read.form(payload.body).items())
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, list[str]]] = []
     for line in _lines.text(payload.body).split("\n"):
         if variable := _VARIABLE.fullmatch(line):
-            found.append((variable[1], variable[2]))
+            found.append((variable[1], [variable[2]]))
         elif found:
-            found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}")
+            found[-1][1].append(line)
     if not found:
         raise PayloadError("this is no event of TrueSight: neither JSON, nor a form, nor lines of NAME=value")
-    return _slots(found)
+    return _slots((name, "\n".join(lines)) for name, lines in found)
 
 
 def _slots(variables: Iterable[tuple[str, str]]) -> dict[str, str]:
