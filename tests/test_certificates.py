@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ class Cloud:
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {"/us.pem": US.pem}
         self.address = ""
+        self.pieces = 0
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -44,7 +46,19 @@ class Cloud:
         told = self.answers.get(request.path)
         if isinstance(told, str):
             raise web.HTTPFound(told)
-        return web.Response(body=told) if told is not None else web.Response(status=404)
+        if told is None:
+            return web.Response(status=404)
+        return await self._in_pieces(request, told) if self.pieces else web.Response(body=told)
+
+    async def _in_pieces(self, request: web.Request, told: bytes) -> web.Response:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        size = len(told) // self.pieces
+        for start in range(0, len(told), size):
+            await response.write(told[start : start + size])
+            await asyncio.sleep(0)
+        await response.write_eof()
+        return response  # type: ignore[return-value]
 
 
 @asynccontextmanager
@@ -99,6 +113,12 @@ FALSE = [
     pytest.param({"said_at": None}, {}, "does not say when", id="no timestamp"),
     pytest.param({}, {"topics": ("arn:aws:sns:*:other",)}, "is not among", id="another topic"),
     pytest.param({}, {"hosts": AWS}, "not on the list", id="a certificate from elsewhere"),
+    pytest.param(
+        {"topic": "arn:aws:sns:eu-west-3:1:mine\nMessage\nx"},
+        {"topics": ("arn:aws:sns:eu-west-3:1:*",)},
+        "characters that none has",
+        id="a topic that goes on in another line",
+    ),
 ]
 
 
@@ -144,10 +164,26 @@ async def test_only_an_address_that_ends_in_pem_is_a_certificate(name: str, tmp_
 async def test_what_is_no_certificate_proves_nothing_and_one_that_is_gone_is_asked_for_again(tmp_path: Path) -> None:
     async with cloud(tmp_path) as (at, visits):
         at.answers["/us.pem"] = b"hello"
-        with pytest.raises(UnprovenError, match="is none"):
+        with pytest.raises(UnreachableError, match="is none"):
             await verify(at, visits, proof(at))
         with pytest.raises(UnreachableError, match="404"):
             await verify(at, visits, proof(at, certificate=f"{at.address}/gone.pem"))
+
+
+async def test_a_certificate_fetched_for_one_source_is_none_for_another_that_does_not_list_its_host(
+    tmp_path: Path,
+) -> None:
+    async with cloud(tmp_path) as (at, visits):
+        certificates = Certificates(visits, lambda: NOW)
+        await certificates.verify(proof(at), Certificate(at.hosts))
+        with pytest.raises(UnprovenError, match="not on the list"):
+            await certificates.verify(proof(at), Certificate(AWS))
+
+
+async def test_an_answer_in_pieces_is_read_to_its_end(tmp_path: Path) -> None:
+    async with cloud(tmp_path) as (at, visits):
+        at.pieces = 7
+        await verify(at, visits, proof(at))
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:

@@ -297,10 +297,19 @@ def test_check_finds_rules_that_fail_their_own_tests(house: House) -> None:
         ({"lissten": {}}, 'did you mean "listen"?'),
         ({"sources": {"x": {"kind": "truesigt", "open": True}}}, "sources.x.kind"),
         ({"sources": {"x": {"kind": "generic", "open": True, "options": {"a": 1}}}}, "sources.x.options.a"),
+        (
+            {"sources": {"x": {"kind": "generic", "poll": {"url": "http://h"}}}},
+            "sources.x.poll: kind generic cannot be asked",
+        ),
+        (
+            {"sources": {"x": {"kind": "icinga", "poll": {"url": "http://h", "ca_file": "fleet"}}}},
+            "sources.x.poll.ca_file",
+        ),
+        ({"sources": {"x": {"kind": "nagios", "auth": {"certificate": {}}}}}, "sources.x.auth.certificate"),
         ({"backends": {"desk": {"kind": "desk"}, "y": {"kind": "wobhook"}}}, "backend y"),
         ({"admin": {"token_file": "none.token"}}, "none.token cannot be read"),
     ],
-    ids=["key", "kind", "option", "backend", "secret"],
+    ids=["key", "kind", "option", "poll", "certificates", "signature", "backend", "secret"],
 )
 def test_settings_that_cannot_be_used_are_told_with_exit_2(
     house: House, changes: dict[str, Any], sentence: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -54,6 +56,11 @@ class Caller:
             said = await answer.read()
             value = json.loads(said) if answer.content_type.endswith("json") and said else said.decode()
             return answer.status, value, dict(answer.headers)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the hooks are, for requests that no client makes."""
+        return str(self._server.host), int(self._server.port or 0)
 
     async def kept(self, table: str = "bodies") -> str:
         """Everything that was stored of messages, in one text."""
@@ -164,6 +171,45 @@ async def test_a_token_in_the_query_lets_in_and_is_not_kept(path: str, status: i
         assert "t0ken" not in await caller.kept()
 
 
+@pytest.mark.parametrize("name", ["auth", "tocken", "q"])
+async def test_a_token_in_the_query_is_not_kept_whatever_its_name(name: str, tmp_path: Path) -> None:
+    body = {"resource": "web1", "check": "disk"}
+    async with listening(tmp_path, source("generic", scheme=auth.Parameter(name, b"t0ken"))) as caller:
+        assert (await caller.ask("POST", f"/hooks/generic?{name}=t0ken&x=1", body))[0] == 202
+        assert (await caller.kept()).count("t0ken") == 0
+
+
+TOKEN = "ab/cd+ef=="
+XML = "<checkresults><checkresult type='host'><hostname>web1</hostname><state>1</state><output>x</output></checkresult></checkresults>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"token=ab%2Fcd%2Bef%3D%3D&XMLDATA=" + XML.encode(),
+        b"token=ab%2fcd%2bef%3d%3d&XMLDATA=" + XML.encode(),
+        b"XMLDATA=" + quote(XML).encode() + b"&token=ab/cd%2Bef==",
+    ],
+)
+async def test_a_token_in_a_form_is_not_kept_however_it_is_written(body: bytes, tmp_path: Path) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with listening(tmp_path, source("nrdp", scheme=auth.Field("token", TOKEN.encode()))) as caller:
+        assert (await caller.ask("POST", "/nrdp/", body, form))[0] == 200
+        kept = await caller.kept()
+        assert "cd" not in kept
+        assert "web1" in kept
+
+
+@pytest.mark.parametrize("written", ['"ab/cd+ef=="', '"ab\\/cd+ef=="', '"\\u0061b/cd+ef=="'])
+async def test_a_token_in_json_is_not_kept_however_it_is_written(written: str, tmp_path: Path) -> None:
+    body = json.dumps(TRIGGER | {"routing_key": "?"}).replace('"?"', written).encode()
+    async with listening(tmp_path, source("pagerduty", scheme=auth.Field("routing_key", TOKEN.encode()))) as caller:
+        assert (await caller.ask("POST", "/v2/enqueue", body))[0] == 202
+        kept = await caller.kept()
+        assert "cd" not in kept
+        assert "disk is full" in kept
+
+
 async def test_a_token_in_the_path_lets_in_and_is_not_kept(tmp_path: Path) -> None:
     body = {"message_type": "CRITICAL", "entity_id": "disk-web1", "host_name": "web1", "state_message": "full"}
     at = "/integrations/generic/20131114/alert"
@@ -181,6 +227,39 @@ async def test_another_word_before_the_token_is_asked_for(tmp_path: Path) -> Non
         for word, status in (("GenieKey", 202), ("Bearer", 401)):
             told = {"Authorization": f"{word} t0ken"}
             assert (await caller.ask("POST", "/v2/alerts", {"message": "full", "alias": "a"}, told))[0] == status
+
+
+async def test_a_source_that_is_only_asked_lets_nobody_in(tmp_path: Path) -> None:
+    async with listening(tmp_path, source("alertmanager", scheme=auth.Closed())) as caller:
+        assert (await caller.ask("POST", "/hooks/alertmanager", {"alerts": []}))[0] == 401
+
+
+async def test_a_page_in_a_browser_cannot_make_a_source_hear_something(tmp_path: Path) -> None:
+    path = f"/nrdp/?cmd=submitcheck&XMLDATA={quote(XML)}"
+    async with listening(tmp_path, source("nrdp")) as caller:
+        assert (await caller.ask("GET", path, None, {"Sec-Fetch-Site": "cross-site"}))[0] == 403
+        assert (await caller.ask("GET", path))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme", "headers"),
+    [
+        ("pagerduty", auth.Field("routing_key", b"t"), {}),
+        ("cloudevents", None, {"ce-subject": "Caf\u00e9", "ce-type": "x.y", "ce-source": "s", "ce-id": "1"}),
+        ("sentry", None, {"Sentry-Hook-Resource": "\u00e9"}),
+    ],
+)
+async def test_bytes_that_are_no_utf_8_are_no_fault_of_ours(
+    kind: str, scheme: auth.Scheme | None, headers: dict[str, str], tmp_path: Path
+) -> None:
+    async with listening(tmp_path, source(kind, scheme=scheme)) as caller:
+        reader, writer = await asyncio.open_connection(*caller.address)
+        told = {"Content-Type": "application/json", "Content-Length": "9", "Connection": "close"} | headers
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        writer.write(f"POST /hooks/{kind} HTTP/1.1\r\nHost: h\r\n{lines}\r\n".encode("latin-1") + b'{"a": "\xe9')
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        assert 200 <= status < 500
 
 
 # --- handshakes --------------------------------------------------------------------------------------------------------
@@ -296,6 +375,18 @@ async def test_a_signed_message_is_taken_and_one_that_was_changed_is_not(tmp_pat
         changed = message | {"Message": message["Message"].replace("ALARM", "OK")}
         assert (await caller.ask("POST", "/hooks/sns", changed, PLAIN))[0] == 401
         assert (await caller.ask("POST", "/hooks/sns", {}, PLAIN))[0] == 401
+
+
+async def test_a_message_of_ones_own_topic_cannot_be_cut_into_one_of_another(tmp_path: Path) -> None:
+    """What is signed has no marks between its fields: line breaks in a value must not move its borders."""
+    async with cloud(tmp_path) as (it, caller):
+        ours = "arn:aws:sns:eu-west-3:123456789012:alarms"
+        stamp = f"{Running().now:%Y-%m-%dT%H:%M:%S.000Z}"
+        hidden = f"{json.dumps(ALARM)}\nMessageId\n1\nTimestamp\n{stamp}\nTopicArn\n{ours}"
+        own = it.message("Notification", Message=hidden, TopicArn="arn:aws:sns:eu-west-3:666666666666:alarms")
+        rest = f"MessageId\n{own['MessageId']}\nTimestamp\n{own['Timestamp']}\nTopicArn\n{own['TopicArn']}"
+        cut = own | {"Message": json.dumps(ALARM), "MessageId": "1", "Timestamp": stamp, "TopicArn": f"{ours}\n{rest}"}
+        assert (await caller.ask("POST", "/hooks/sns", cut, PLAIN))[0] == 401
 
 
 async def test_a_message_that_is_replayed_changes_nothing(tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ SETTLE = timedelta(minutes=5)
 
 
 def found(
-    shown: Mapping[str, str], firing: Mapping[str, float], missing: Mapping[str, float] | None = None, at: float = 0
+    shown: Mapping[str, str],
+    firing: Mapping[str, float | None],
+    missing: Mapping[str, float] | None = None,
+    at: float = 0,
 ) -> Difference:
     """`shown`: fingerprint → fires, over or left; the others: fingerprint → minutes since or until T0."""
     by = {word: [one for one, said in shown.items() if said == word] for word in ("fires", "over", "left")}
@@ -44,7 +47,7 @@ def found(
             over={one: alert(fingerprint=one) for one in by["over"]},
             left=frozenset(by["left"]),
         ),
-        {one: moment(minutes) for one, minutes in firing.items()},
+        {one: None if minutes is None else moment(minutes) for one, minutes in firing.items()},
         {one: moment(minutes) for one, minutes in (missing or {}).items()},
         moment(at),
         SETTLE,
@@ -65,6 +68,8 @@ CASES = [
     pytest.param({}, {"a": -9}, {"missing": ["a"]}, id="missing there for the first time"),
     pytest.param({}, {"a": 1}, {}, id="heard of after the question"),
     pytest.param({"a": "over"}, {"a": 1}, {}, id="over in an answer that is older than the firing"),
+    pytest.param({"a": "fires"}, {"a": None}, {}, id="ended here while the question was under way"),
+    pytest.param({}, {"a": None}, {}, id="ended here and missing there"),
 ]
 
 

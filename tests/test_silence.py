@@ -39,7 +39,7 @@ WATCHDOG = alert(source="prom", fingerprint="w1", check="Watchdog", resource="cl
 
 
 def silent(hearing: Hearing, clock: Clock) -> list[str]:
-    return [fingerprint for fingerprint, told in hearing.silences("prom", clock.now) if told]
+    return [one.fingerprint.removeprefix("tocsin:") for one in hearing.silences("prom", clock.now) if one.alert]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,9 @@ def test_each_heartbeat_is_waited_for_on_its_own() -> None:
     clock.passes(minutes=11)
     hearing.spoke("prom", clock.now)
     assert silent(hearing, clock) == ["silence:w1"]
-    ((_, none), (_, told)) = hearing.silences("prom", clock.now)
-    assert none is None
+    of_source, of_heartbeat = hearing.silences("prom", clock.now)
+    assert of_source.alert is None
+    told = of_heartbeat.alert
     assert told is not None
     assert (told.resource, told.check, told.labels["heartbeat"], told.labels["cluster"]) == (
         *("cluster-a", "silence", "Watchdog", "a"),
@@ -151,7 +152,8 @@ class Ears:
         return list(
             await rows(
                 self.store,
-                "select json_extract(texts.alert, '$.fingerprint'), outcome from alerts join texts on texts.id = text",
+                "select substr(json_extract(texts.alert, '$.fingerprint'), 8), outcome "
+                "from alerts join texts on texts.id = text",
             )
         )
 
@@ -207,17 +209,20 @@ async def test_a_heartbeat_that_stops_is_an_alert_although_its_source_speaks(tmp
         assert (await it.after(seconds=1))[-1] == ("silence:w1", "resolved")
 
 
-async def test_a_restart_neither_forgets_a_silence_nor_says_it_twice(tmp_path: Path) -> None:
+async def test_a_restart_neither_forgets_a_silence_nor_ends_it_nor_says_it_twice(tmp_path: Path) -> None:
     clock = Clock()
     async with ears(tmp_path, clock, expect_every=TEN) as it:
         await it.hear(WATCHDOG)
-        await it.after(minutes=11)
+        assert [outcome for _, outcome in await it.after(minutes=11)] == ["opened", "folded"]
     async with ears(tmp_path, clock, expect_every=TEN) as it:
-        told = await it.after(minutes=11)
-        assert [outcome for _, outcome in told] == ["opened", "folded"]
+        assert [outcome for _, outcome in await it.after(seconds=1)] == ["opened", "folded"]
+        assert [outcome for _, outcome in await it.after(minutes=11)] == ["opened", "folded"]
+        await it.hear()
+        told = await it.after(seconds=1)
+        assert told[2:] == [("silence", "resolved")]
         await it.hear(WATCHDOG)
         told = await it.after(seconds=1)
-        assert [outcome for _, outcome in told] == ["opened", "folded", "resolved", "resolved"]
+        assert told[3:] == [("silence:w1", "resolved")]
 
 
 async def test_a_source_of_which_nothing_is_expected_any_more_is_not_silent(tmp_path: Path) -> None:
@@ -226,6 +231,52 @@ async def test_a_source_of_which_nothing_is_expected_any_more_is_not_silent(tmp_
         await it.after(minutes=11)
     async with ears(tmp_path, clock) as it:
         assert await it.after(seconds=1) == [("silence", "opened"), ("silence", "resolved")]
+
+
+async def test_a_source_taken_out_of_the_settings_is_not_silent(tmp_path: Path) -> None:
+    clock = Clock()
+    async with ears(tmp_path, clock, expect_every=TEN) as it:
+        await it.after(minutes=11)
+    async with opened(tmp_path) as store:
+        book, hearing = rulebook(RULES), Hearing({}, clock.now)
+        taking = Taking(store, lambda: book, mint(), hearing, Metrics("0", "3"))
+        await Silence([], hearing, taking, store, clock).start()
+        assert await rows(store, "select outcome from alerts") == [("opened",), ("resolved",)]
+
+
+async def test_a_heartbeat_forgotten_ends_its_silence(tmp_path: Path) -> None:
+    async with ears(tmp_path, Clock(), expect_every=TEN) as it:
+        await it.hear(WATCHDOG)
+        await it.after(minutes=11)
+        await it.hear()
+        told = await it.after(days=7)
+        assert ("silence:w1", "resolved") in told
+
+
+def test_the_time_nobody_listened_forgets_no_heartbeat() -> None:
+    clock = Clock()
+    clock.passes(days=8)
+    hearing = Hearing({"prom": TEN}, clock.now)
+    hearing.enter([Heard(source="prom", fingerprint="w1", at=T0, beat=WATCHDOG)])
+    assert hearing.forgotten(clock.now) == []
+
+
+async def test_what_becomes_a_heartbeat_while_it_fires_is_a_problem_no_more(tmp_path: Path) -> None:
+    clock = Clock()
+    async with ears(tmp_path, clock, heartbeats=()) as it:
+        assert await it.hear(WATCHDOG) == ["recorded"]
+    async with ears(tmp_path, clock) as it:
+        assert await it.hear(WATCHDOG) == ["heartbeat"]
+        assert not it.store.live.firing["prom"]
+
+
+async def test_no_platform_can_say_that_a_silence_began_or_ended(tmp_path: Path) -> None:
+    async with ears(tmp_path, Clock(), expect_every=TEN) as it:
+        await it.after(minutes=11)
+        forged = alert(source="prom", fingerprint="tocsin:silence", check="disk", status=Status.RESOLVED)
+        assert await it.hear(forged) == ["unknown"]
+        assert await it.hear(alert(source="prom", fingerprint="tocsin:silence:x", check="other")) == ["recorded"]
+        assert [one for one in it.store.live.firing["prom"] if one.startswith("its ")] == ["its tocsin:silence:x"]
 
 
 async def test_what_never_says_that_it_is_over_expires(tmp_path: Path) -> None:

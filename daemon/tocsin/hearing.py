@@ -8,7 +8,7 @@ what it remembers; `silence` looks at the clock.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 CHECK = "silence"
-"""The check of a silence; its fingerprint is this, and of a heartbeat's silence this, a colon and the heartbeat's own."""
+"""The check of a silence."""
+
+MARK = "tocsin:silence"
+"""The fingerprint of a silence; of a heartbeat's silence this, a colon and the heartbeat's own. No platform's alert has it."""
 
 FORGOTTEN_AFTER = timedelta(days=7)
 """A heartbeat that is silent for so long was taken down on purpose."""
@@ -39,6 +42,16 @@ class Heard(Struct, frozen=True, kw_only=True):
     def ended(self) -> bool:
         """Whether its platform itself says that the heart no longer beats."""
         return self.beat is not None and self.beat.status is Status.RESOLVED
+
+
+class Silence(NamedTuple):
+    """Whether a source or a heartbeat is silent."""
+
+    fingerprint: str
+    alert: Alert | None
+    """The alert that its silence is; None while it is not silent."""
+    heard: bool
+    """Whether it was heard since we listen: only then a silence from before is over."""
 
 
 class Hearing:
@@ -82,13 +95,13 @@ class Hearing:
 
     def forgotten(self, now: datetime) -> list[Heard]:
         """The heartbeats that nobody waits for any more; they are no longer known."""
-        over = [one for one in self._heard.values() if one.beat and now - one.at > FORGOTTEN_AFTER]
+        over = [one for one in self._heard.values() if one.beat and now - max(one.at, self._started) > FORGOTTEN_AFTER]
         for one in over:
             del self._heard[one.source, one.fingerprint]
         return over
 
-    def silences(self, source: str, now: datetime) -> Iterator[tuple[str, Alert | None]]:
-        """For the source, and each of its heartbeats: the fingerprint of its silence, and the alert that it is, or None.
+    def silences(self, source: str, now: datetime) -> Iterator[Silence]:
+        """For the source, and each of its heartbeats, whether it is silent.
 
         Nothing for a source of which nothing is expected.
         """
@@ -96,17 +109,19 @@ class Hearing:
         if every is None:
             return
         last = self.last().get(source)
-        yield CHECK, self._silence(source, last, every, None, now)
+        yield self._silence(source, last, every, None, now)
         for one in [one for one in self._heard.values() if one.source == source and one.beat]:
-            yield f"{CHECK}:{one.fingerprint}", self._silence(source, one.at, every, one, now)
+            yield self._silence(source, one.at, every, one, now)
 
     def _silence(
         self, source: str, last: datetime | None, every: timedelta, beat: Heard | None, now: datetime
-    ) -> Alert | None:
+    ) -> Silence:
+        fingerprint = f"{MARK}:{beat.fingerprint}" if beat else MARK
+        ended = beat is not None and beat.ended
         since = max(last, self._started) if last else self._started
-        if now - since <= every and not (beat and beat.ended):
-            return None
-        return _alert(source, last, every, beat)
+        if ended or now - since > every:
+            return Silence(fingerprint, _alert(source, fingerprint, last, every, beat), heard=False)
+        return Silence(fingerprint, None, heard=last is not None and last >= self._started)
 
     def _know(self, heard: Heard) -> None:
         self._heard[heard.source, heard.fingerprint] = heard
@@ -115,7 +130,7 @@ class Hearing:
 
 def is_silence(fingerprint: str) -> bool:
     """Whether it is that of a silence."""
-    return fingerprint == CHECK or fingerprint.startswith(f"{CHECK}:")
+    return fingerprint.startswith(MARK)
 
 
 def over(source: str, fingerprint: str, now: datetime) -> Alert:
@@ -132,14 +147,14 @@ def over(source: str, fingerprint: str, now: datetime) -> Alert:
     )
 
 
-def _alert(source: str, last: datetime | None, every: timedelta, heard: Heard | None) -> Alert:
+def _alert(source: str, fingerprint: str, last: datetime | None, every: timedelta, heard: Heard | None) -> Alert:
     beat = heard.beat if heard else None
     what = f"the heartbeat {beat.check} of {beat.resource} ({source})" if beat else f"source {source}"
     said = "says itself that it stopped" if heard and heard.ended else f"has been silent for more than {span(every)}"
     labels = {"expect_every": span(every)} | ({"last_heard": last.isoformat(timespec="seconds")} if last else {})
     return Alert(
         source=source,
-        fingerprint=f"{CHECK}:{beat.fingerprint}" if beat else CHECK,
+        fingerprint=fingerprint,
         status=Status.FIRING,
         severity=Severity.CRITICAL,
         resource=beat.resource if beat else source,

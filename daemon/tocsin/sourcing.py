@@ -5,6 +5,7 @@ What a source says is the business of `sources`, how it proves who it is that of
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tocsin.web import auth, hooks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import timedelta
+    from pathlib import Path
 
     from tocsin.settings import Auth, Poll, Settings, Source
     from tocsin.settings.source import Hmac, PollAuth
@@ -30,10 +32,11 @@ def configured(settings: Settings, read_secret: Callable[[str], bytes]) -> list[
     Raises:
         SettingsError: a kind is not known, or its options or a secret cannot be used.
     """
-    return [_source(name, source, settings, read_secret) for name, source in settings.sources.items()]
+    return [source(name, given, settings, read_secret) for name, given in settings.sources.items()]
 
 
-def _source(name: str, given: Source, settings: Settings, read_secret: Callable[[str], bytes]) -> hooks.Source:
+def source(name: str, given: Source, settings: Settings, read_secret: Callable[[str], bytes]) -> hooks.Source:
+    """One source. Raises SettingsError, see `configured`."""
     kind = sources.kinds().get(given.kind)
     if kind is None:
         raise SettingsError(f"sources.{name}.kind: {given.kind!r} is not known; there is: {', '.join(sources.kinds())}")
@@ -46,10 +49,10 @@ def _source(name: str, given: Source, settings: Settings, read_secret: Callable[
         name=name,
         kind=kind,
         options=options,
-        scheme=scheme(given.auth, kind, read_secret) if given.auth else auth.Open(),
+        scheme=_scheme(given, kind, read_secret),
         declarant=given.declarant,
         backend=given.backend,
-        expire_after=_span(given.expire_after, kind),
+        expire_after=None if given.poll else _span(given.expire_after, kind),
         heartbeats=kind.heartbeats if given.heartbeats is None else given.heartbeats,
         expect_every=given.expect_every,
         anywhere=settings.intake.open_sources_anywhere,
@@ -60,16 +63,18 @@ def questions(
     settings: Settings, listened: Iterable[hooks.Source], read_secret: Callable[[str], bytes]
 ) -> Iterator[tuple[hooks.Source, Asked]]:
     """The sources that are asked, too, and how. Raises SettingsError when one cannot be."""
-    for source in listened:
-        poll = settings.sources[source.name].poll
-        if poll is None:
-            continue
-        if source.kind.name not in polling.kinds():
-            told = ", ".join(polling.kinds())
-            raise SettingsError(
-                f"sources.{source.name}.poll: kind {source.kind.name} cannot be asked; these can: {told}"
-            )
-        yield source, asked(poll, read_secret)
+    for one in listened:
+        poll = settings.sources[one.name].poll
+        if poll:
+            yield one, question(one.name, one.kind, poll, read_secret)
+
+
+def question(name: str, kind: Kind, poll: Poll, read_secret: Callable[[str], bytes]) -> Asked:
+    """How a source is asked. Raises SettingsError when it cannot be, or a secret or its certificates cannot be read."""
+    if kind.name not in polling.kinds():
+        told = ", ".join(polling.kinds())
+        raise SettingsError(f"sources.{name}.poll: kind {kind.name} cannot be asked; these can: {told}")
+    return asked(poll, read_secret)
 
 
 def asked(given: Poll, read_secret: Callable[[str], bytes]) -> Asked:
@@ -80,9 +85,19 @@ def asked(given: Poll, read_secret: Callable[[str], bytes]) -> Asked:
         every=given.every,
         timeout=given.timeout,
         settle=given.settle,
-        ca_file=str(given.ca_file or ""),
+        trust=_trust(given.ca_file) if given.ca_file else None,
         server_name=given.server_name,
     )
+
+
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    """Belief in the certificates of a file, and no others. Raises SettingsError when it holds none."""
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:  # also what ssl raises
+        raise SettingsError(
+            f"poll.ca_file: {ca_file} holds no certificates that can be read: {error.strerror or error}"
+        ) from None
 
 
 def _credentials(given: PollAuth, read_secret: Callable[[str], bytes]) -> dict[str, str]:
@@ -97,6 +112,12 @@ def _credentials(given: PollAuth, read_secret: Callable[[str], bytes]) -> dict[s
 def _span(given: timedelta | None, kind: Kind) -> timedelta | None:
     """How long a firing is believed: what the settings say, else the kind; none at all for 0s."""
     return (kind.expire_after if given is None else given) or None
+
+
+def _scheme(given: Source, kind: Kind, read_secret: Callable[[str], bytes]) -> auth.Scheme:
+    if given.auth:
+        return scheme(given.auth, kind, read_secret)
+    return auth.Open() if given.open else auth.Closed()
 
 
 def scheme(given: Auth, kind: Kind, read_secret: Callable[[str], bytes]) -> auth.Scheme:

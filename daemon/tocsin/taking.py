@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,11 +18,12 @@ from msgspec.structs import replace
 from tocsin import intake
 from tocsin.errors import StoreError
 from tocsin.fate import HEARTBEAT
+from tocsin.hearing import is_silence
 from tocsin.model import Alert, Status, Unreadable
 from tocsin.store import keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime, timedelta
 
     from pydantic import BaseModel
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from tocsin.store import Store
 
 _log = structlog.get_logger("taking")
+
+MAX_FINGERPRINT = 512
 
 _Work = partial[list[intake.Fate]]
 
@@ -90,15 +93,31 @@ class Taking:
         Raises:
             StoreError: the store cannot write; nothing was taken.
         """
-        beats = self._beats(source, entries)
-        taken = [entry for position, entry in enumerate(entries) if position not in beats] if beats else entries
-        fates = await self._fates(source, payload, self._believed(source, taken, now), now)
-        self._hearing.beat(source.name, beats.values(), now)
-        self._tell(source.name, fates, len(beats))
+        beats = self._beats(source, entries) if source.heartbeats else {}
         if not beats:
-            return fates
-        left = iter(fates)
-        return [_beat(beats[position]) if position in beats else next(left) for position in range(len(entries))]
+            return await self.take_plain(source.name, source, payload, self._believed(source, entries, now), now)
+        rest = [entry for position, entry in enumerate(entries) if position not in beats]
+        taken = [*self._believed(source, rest, now), *self._no_problems(beats.values())]
+        fates = iter(await self.take_plain(source.name, source, payload, taken, now) if taken else ())
+        self._hearing.beat(source.name, beats.values(), now)
+        self._metrics.taken(source.name, [HEARTBEAT] * len(beats))
+        return [_beat(beats[position]) if position in beats else next(fates) for position in range(len(entries))]
+
+    async def take_plain(
+        self,
+        name: str,
+        source: Source | None,
+        payload: Payload,
+        entries: Sequence[Alert | Unreadable],
+        now: datetime,
+    ) -> list[intake.Fate]:
+        """The same for alerts that neither are heartbeats nor expire: silences, which no platform says.
+
+        `source` is None for one that is configured no more. Raises StoreError.
+        """
+        fates = await self._fates(source, payload, entries, now)
+        self._tell(name, fates)
+        return fates
 
     async def reject(self, payload: Payload, reason: str, now: datetime) -> None:
         """Keep a message that cannot be read, so that it can be read again after a correction. Raises StoreError."""
@@ -108,18 +127,24 @@ class Taking:
 
     def _beats(self, source: Source, entries: Sequence[Alert | Unreadable]) -> dict[int, Alert]:
         """Position → alert, of those that only say that the platform is alive."""
-        if not source.heartbeats:
-            return {}
+        globs = source.heartbeats
         return {
             position: entry
             for position, entry in enumerate(entries)
-            if isinstance(entry, Alert) and any(fnmatchcase(entry.check, glob) for glob in source.heartbeats)
+            if isinstance(entry, Alert) and is_heartbeat(entry.check, globs)
         }
+
+    def _no_problems(self, beats: Iterable[Alert]) -> list[Alert]:
+        """The ends of those that fire here: they were no heartbeats yet when they began."""
+        found = (beat for beat in beats if self._store.live.find(beat.source, beat.fingerprint))
+        return [replace(beat, status=Status.RESOLVED, said_at=None) for beat in found]
 
     def _believed(
         self, source: Source, entries: Sequence[Alert | Unreadable], now: datetime
     ) -> Sequence[Alert | Unreadable]:
         """The entries; what fires and has no end gets one where its source never tells it."""
+        if any(isinstance(entry, Alert) and is_silence(entry.fingerprint) for entry in entries):
+            entries = [_not_silence(entry) for entry in entries]
         if not source.expire_after:
             return entries
         until = now + source.expire_after
@@ -131,7 +156,7 @@ class Taking:
         ]
 
     async def _fates(
-        self, source: Source, payload: Payload, entries: Sequence[Alert | Unreadable], now: datetime
+        self, source: Source | None, payload: Payload, entries: Sequence[Alert | Unreadable], now: datetime
     ) -> list[intake.Fate]:
         """What became of each alert. A fault of our own with one of them loses neither it nor the others."""
         work = partial(intake.take, payload=payload, alerts=entries, intake=self.needs(source), now=now)
@@ -157,11 +182,9 @@ class Taking:
         except Exception as error:  # noqa: BLE001 - broad: what we did wrong, the sender must not pay for
             return error
 
-    def _tell(self, source: str, fates: Sequence[intake.Fate], beats: int) -> None:
+    def _tell(self, source: str, fates: Sequence[intake.Fate]) -> None:
         metrics = self._metrics
         metrics.taken(source, [fate.outcome for fate in fates])
-        if beats:
-            metrics.taken(source, [HEARTBEAT] * beats)
         decided = [fate for fate in fates if fate.rule]
         if not decided:
             return
@@ -180,6 +203,19 @@ class Taking:
                 ticket=fate.ticket,
                 reason=fate.reason,
             )
+
+
+@lru_cache(maxsize=8_192)
+def is_heartbeat(check: str, globs: tuple[str, ...]) -> bool:
+    """Whether a check only says that its platform is alive."""
+    return any(fnmatchcase(check, glob) for glob in globs)
+
+
+def _not_silence(entry: Alert | Unreadable) -> Alert | Unreadable:
+    """The entry, under a fingerprint that is none of ours."""
+    if isinstance(entry, Alert) and is_silence(entry.fingerprint):
+        return replace(entry, fingerprint=f"its {entry.fingerprint}"[:MAX_FINGERPRINT])
+    return entry
 
 
 def _beat(alert: Alert) -> intake.Fate:

@@ -4,6 +4,7 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import yaml
@@ -128,6 +129,84 @@ def test_another_event_of_the_same_trigger_is_another_problem() -> None:
 def test_without_an_event_trigger_and_host_identify(change: dict[str, Any], *, same: bool) -> None:
     bare = without("event_id")
     assert (only(bare | change).fingerprint == only(bare).fingerprint) is same
+
+
+@pytest.mark.parametrize(
+    ("link", "same"),
+    [
+        ("https://z.example.net/tr_events.php?triggerid=23176&eventid=9", True),
+        ("https://z.example.net/tr_events.php?eventid=9&triggerid=23176", True),
+        ("https://z.example.net/tr_events.php?triggerid=231&eventid=20134", False),
+        ("https://z.example.net/tr_events.php?eventid=20134", False),
+    ],
+)
+def test_the_trigger_may_stand_in_the_address_of_the_event(link: str, *, same: bool) -> None:
+    bare = without("event_id", "trigger_id")
+    told = only(without("event_id"))
+    assert (only(bare | {"event_url": link}).fingerprint == told.fingerprint) is same
+    assert only(bare | {"event_url": "https://z.example.net/?eventid=20134"}).fingerprint == "20134"
+
+
+def test_a_number_in_the_address_counts_only_where_no_field_says_it() -> None:
+    assert only(EVENT | {"event_url": "https://z.example.net/?triggerid=1&eventid=2"}).fingerprint == "20134"
+
+
+@pytest.mark.parametrize("wrapper", ["data", "payload", "params"])
+def test_an_object_around_a_message_says_nothing(wrapper: str) -> None:
+    assert only({wrapper: EVENT}) == only(EVENT)
+    assert only({wrapper: {"event": {"id": 20134}}, **without("event_id")}).fingerprint == "20134"
+
+
+def streamed(*lines: dict[str, Any]) -> list[Alert | Unreadable]:
+    body = "\n".join(map(json.dumps, lines)).encode()
+    return zabbix.parse(Payload(body=body, source="zabbix"), zabbix.Options(), NOW)
+
+
+def test_a_connector_ends_the_problem_that_it_streamed() -> None:
+    problem = {"eventid": 42, "value": 1, "clock": 1795419667, "ns": 25, "name": "N", "hosts": [{"host": "h"}]}
+    over = {"eventid": 43, "value": 0, "clock": 1795419700, "ns": 500_000_000, "p_eventid": 42}
+    told = streamed(problem, over)
+    assert [(one.status, one.fingerprint) for one in told if isinstance(one, Alert)] == [
+        (Status.FIRING, "42"),
+        (Status.RESOLVED, "42"),
+    ]
+    assert isinstance(told[1], Alert)
+    assert told[1].ends_at == told[1].said_at == datetime(2026, 11, 23, 7, 41, 40, 500_000, tzinfo=UTC)
+    (alone,) = streamed(over)
+    assert isinstance(alone, Alert)
+    assert (alone.fingerprint, alone.resource) == ("42", "zabbix")
+
+
+@pytest.mark.parametrize("hosts", [[{"host": "h", "name": "H"}, {"host": "i"}], ["h", "i"], [{"name": "h"}, 7]])
+def test_a_streamed_problem_is_about_the_first_host(hosts: list[Any]) -> None:
+    (alert,) = streamed({"eventid": 42, "value": 1, "name": "N", "hosts": hosts})
+    assert isinstance(alert, Alert)
+    assert (alert.resource, alert.labels["hosts"][:2], "hosts1" in alert.labels) == ("h", "h,", False)
+
+
+def test_a_broken_line_loses_no_other() -> None:
+    body = json.dumps(EVENT).encode() + b'\n{"eventid":\n' + json.dumps(EVENT | {"event_id": "2"}).encode()
+    told = zabbix.parse(Payload(body=body, source="zabbix"), zabbix.Options(), NOW)
+    assert [type(one) for one in told] == [Alert, Unreadable, Alert]
+
+
+def test_the_value_of_an_item_is_no_alert_and_an_alert_may_name_an_item() -> None:
+    item = {"itemid": 7, "clock": 1795419667, "host": {"host": "h"}, "name": "Lag"}
+    log = {"value": "1", "type": 2, "eventid": 4}
+    assert streamed(item | {"value": 1, "type": 3}, item | log, item | {"count": 60, "min": 0, "max": 1}) == []
+    assert only(EVENT | {"itemid": "7", "type": "0"}).fingerprint == "20134"
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded"])
+def test_a_form_is_read_like_json(media: str) -> None:
+    payload = Payload(body=urlencode(EVENT).encode() + b"\n", content_type=media, source="zabbix")
+    assert zabbix.parse(payload, zabbix.Options(), NOW) == [only(EVENT)]
+
+
+def test_a_long_name_is_cut_because_the_event_identifies() -> None:
+    alert = only(EVENT | {"trigger_name": "N" * 2_000})
+    assert (len(alert.check), alert.fingerprint) == (512, "20134")
+    assert only(without("trigger_name", trigger_description="Too hot\nOpen a window")).check == "Too hot"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from tocsin import sources, yaml12
+from tocsin import sourcing as configuring
 from tocsin.cli.shipped import Sample
 from tocsin.errors import RuleError, SettingsError
 from tocsin.model import Alert
@@ -90,17 +91,25 @@ def options(of: sources.Kind, given: Mapping[str, Any], where: str) -> BaseModel
 
 
 def check(settings: Settings) -> None:
-    """Raise SettingsError with everything that is wrong with the kinds and the options of the sources."""
+    """Raise SettingsError with everything that is wrong with the sources; secrets are not read."""
     problems: list[str] = []
-    for name, source in settings.sources.items():
+    for name, given in settings.sources.items():
         try:
-            options(kind(source.kind), source.options, f"sources.{name}.options")
+            options(kind(given.kind), given.options, f"sources.{name}.options")
+            made = configuring.source(name, given, settings, _any_secret)
+            if given.poll:
+                configuring.question(name, made.kind, given.poll, _any_secret)
         except typer.BadParameter as error:
             problems.append(f"sources.{name}.kind: {error.message}")
         except SettingsError as error:
-            problems.append(str(error))
+            told = str(error)
+            problems.append(told if told.startswith("sources.") else f"sources.{name}.{told}")
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def _any_secret(_: str) -> bytes:
+    return b"secret"
 
 
 def read_options(text: str) -> dict[str, Any]:

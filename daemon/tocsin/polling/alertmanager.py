@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.polling.asking import pause
+from tocsin.polling.asking import first_of, pause
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,8 +29,8 @@ class Poller:
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask until `stopping`."""
         while not stopping.is_set():
-            await self._asking.tried(lambda: self._asking.agree(self._ask))
+            await first_of(self._asking.tried(lambda: self._asking.agree(self._ask)), stopping.wait())
             await pause(stopping, self._asking.asked.every.total_seconds())
 
     async def _ask(self) -> Shown:
-        return self._asking.read(await self._platform.get(PATH))
+        return await self._asking.read(await self._platform.get(PATH))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -22,7 +22,7 @@ from tocsin.polling.difference import difference
 from tocsin.polling.platform import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from datetime import datetime
 
     from tocsin.hearing import Hearing
@@ -72,18 +72,19 @@ class Asking:
                 "the platform cannot be asked", source=self.source.name, problem=str(error)
             )
             self._well = False
+            self._missing = {}  # what was missing before and after is not known to have been missing all the time
             return False
         if not self._well:
             _log.info("the platform can be asked again", source=self.source.name)
         self._well = True
         return True
 
-    def read(self, body: bytes) -> Shown:
-        """What an answer says. Raises PayloadError when it is none."""
+    async def read(self, body: bytes) -> Shown:
+        """What an answer says, read beside the event loop: it may be large. Raises PayloadError when it is none."""
         show = self.source.kind.show
         if show is None:
             raise PayloadError(f"kind {self.source.kind.name} cannot be asked")
-        return show(Payload(body=body, source=self.source.name), self.source.options)
+        return await asyncio.to_thread(show, Payload(body=body, source=self.source.name), self.source.options)
 
     async def agree(self, ask: Callable[[], Awaitable[Shown]]) -> None:
         """Ask, and take in what is different.
@@ -92,12 +93,11 @@ class Asking:
             PlatformError, PayloadError: it does not answer, or something else than was asked for.
             StoreError: nothing can be taken in now.
         """
-        asked_at = self._clock()
+        asked_at, before = self._clock(), self._firing()
         shown = await ask()
         self._heard()
-        fires = self._store.live.firing.get(self.source.name, {})
-        firing = {one: firing.seen_at for one, firing in list(fires.items()) if not hearing.is_silence(one)}
-        found = difference(shown, firing, self._missing, asked_at, self.asked.settle)
+        ended: dict[str, datetime | None] = dict.fromkeys(before)
+        found = difference(shown, ended | self._firing(), self._missing, asked_at, self.asked.settle)
         gone = await self._store.run(partial(self._told, fingerprints=found.gone)) if found.gone else []
         await self.take([*found.news, *found.ended, *gone])
         self._missing = found.missing
@@ -125,6 +125,11 @@ class Asking:
         if outcomes:
             _log.info("taken from a platform that was asked", source=self.source.name, **outcomes)
 
+    def _firing(self) -> dict[str, datetime]:
+        """What fires here: fingerprint, and when it was heard of last."""
+        fires = list(self._store.live.firing.get(self.source.name, {}).items())
+        return {fingerprint: firing.seen_at for fingerprint, firing in fires if not hearing.is_silence(fingerprint)}
+
     def _heard(self) -> None:
         self._hearing.spoke(self.source.name, self._clock())
 
@@ -145,6 +150,19 @@ class Asking:
             ends_at=self._clock(),
             said_at=None,
         )
+
+
+async def first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Do all at once until one of them ends; the others are given up. Raises what that one raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def pause(stopping: asyncio.Event, seconds: float) -> None:

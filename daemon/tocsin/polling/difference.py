@@ -31,7 +31,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 def difference(
     shown: Shown,
-    firing: Mapping[str, datetime],
+    firing: Mapping[str, datetime | None],
     missing: Mapping[str, datetime],
     asked_at: datetime,
     settle: timedelta,
@@ -40,14 +40,14 @@ def difference(
 
     Args:
         shown: what the platform answered.
-        firing: what fires here: fingerprint, and when it was heard of last.
+        firing: what fires here: fingerprint, and when it was heard of last; None where it ended since the question.
         missing: what was missing there the last time, since when.
         asked_at: when the platform was asked: what was heard of since then is newer than the answer.
         settle: how long something must be missing there before it counts as over: a platform that was just started does
             not know yet what it knew.
     """
     known = shown.fires.keys() | shown.over.keys() | shown.left
-    older = {fingerprint for fingerprint, heard_at in firing.items() if heard_at < asked_at}
+    older = {fingerprint for fingerprint, heard_at in firing.items() if heard_at and heard_at < asked_at}
     absent = {fingerprint: missing.get(fingerprint, asked_at) for fingerprint in older - known}
     gone = sorted(fingerprint for fingerprint, since in absent.items() if asked_at - since >= settle)
     return Difference(

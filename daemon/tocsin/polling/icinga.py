@@ -7,13 +7,13 @@ every so often: a stream that died silently is found by that, too, and begun ane
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tocsin.polling.asking import pause
+from tocsin.polling.asking import first_of, pause
 from tocsin.polling.platform import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
 
     from tocsin.polling.asking import Asking
     from tocsin.polling.platform import Platform
@@ -47,18 +47,21 @@ class Poller:
         self._platform = platform
         self._asking = asking
         self._wait = min(_WAIT, asking.asked.every.total_seconds())
+        self._compared = 0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Listen until `stopping`."""
         while not stopping.is_set():
-            await _first_of(self._asking.tried(self._listen), stopping.wait())
-            await pause(stopping, self._wait)
+            began = self._compared
+            await first_of(self._asking.tried(self._listen), stopping.wait())
+            # A list that never comes through is not asked for again and again.
+            await pause(stopping, self._wait if self._compared > began else self._asking.asked.every.total_seconds())
 
     async def _listen(self) -> None:
         """Until the stream ends, or Icinga no longer answers. Raises PlatformError, PayloadError, StoreError."""
         question = {"queue": f"tocsin-{self._asking.source.name}", "types": TYPES}
         async with self._platform.stream(EVENTS, question) as lines:
-            await _first_of(self._hear(lines), self._compare())
+            await first_of(self._hear(lines), self._compare())
 
     async def _hear(self, lines: AsyncIterator[bytes]) -> None:
         async for line in lines:
@@ -70,22 +73,10 @@ class Poller:
         """At once, then every so often; raises what goes wrong, so that the stream is begun anew."""
         while True:
             await self._asking.agree(self._ask)
+            self._compared += 1
             await asyncio.sleep(self._asking.asked.every.total_seconds())
 
     async def _ask(self) -> Shown:
         parameters = [("attrs", attribute) for attribute in ATTRIBUTES]
-        hosts, services = [self._asking.read(await self._platform.get(path, parameters)) for path in OBJECTS]
+        hosts, services = [await self._asking.read(await self._platform.get(path, parameters)) for path in OBJECTS]
         return hosts.joined(services)
-
-
-async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
-    """Do all at once until one of them ends; the others are given up. Raises what that one raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

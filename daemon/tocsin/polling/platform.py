@@ -18,7 +18,7 @@ from tocsin.errors import TocsinError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-LARGEST = 64 * 1024**2
+LARGEST = 256 * 1024**2
 """Bytes of an answer that are read at most."""
 
 LONGEST_LINE = 4 * 1024**2
@@ -41,7 +41,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     every: timedelta = timedelta(minutes=1)
     timeout: timedelta = timedelta(seconds=10)
     settle: timedelta = timedelta(minutes=5)
-    ca_file: str = ""
+    trust: ssl.SSLContext | None = None
+    """Whose certificates are believed; None for the system's."""
     server_name: str = ""
 
 
@@ -49,12 +50,10 @@ class Platform:
     """One platform's interface."""
 
     def __init__(self, asked: Asked) -> None:
-        """Raises OSError or ssl.SSLError when `ca_file` cannot be used."""
         self._asked = asked
         self._url = asked.url.rstrip("/")
-        trust = ssl.create_default_context(cafile=asked.ca_file) if asked.ca_file else True
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trust),
+            connector=aiohttp.TCPConnector(ssl=asked.trust or True),
             headers=asked.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,

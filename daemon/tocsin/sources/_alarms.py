@@ -262,6 +262,6 @@ def _references(alarm: Mapping[str, Any]) -> dict[str, str]:
     """Services, places and other alarms by their ids or names."""
     found: dict[str, str] = {}
     for name in _LISTS:
-        told = _dig.texts(_dig.first(one, "id", "name") for one in _dig.items(alarm, name))
-        found[name] = ", ".join(told)
+        if name in alarm and (told := _dig.texts(_dig.first(one, "id", "name") for one in _dig.items(alarm, name))):
+            found[name] = ", ".join(told)
     return found

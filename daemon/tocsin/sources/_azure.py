@@ -6,7 +6,7 @@ Knows parts of messages; puts no alert together.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from tocsin.sources._options import SourceOptions
 from tocsin.units import Duration  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _SEVERITIES = (Severity.CRITICAL, Severity.MAJOR, Severity.WARNING, Severity.INFO, Severity.INFO)
 """Sev0 to Sev4: critical, error, warning, informational, verbose."""
@@ -33,8 +33,8 @@ _PAGES = ("communication", "impactedServices", "impactedServicesTableRows", "def
 _LONG = ("linkTo", "LinkTo", "search", "Search", "Presentation")
 """How the names of links, queries and their results begin."""
 
-_SECRETS = ("claims", "authorization", "httpRequest")
-"""Who asked, with parts of the token that was used: no labels."""
+_NO_LABELS = frozenset({"claims", "authorization", "httpRequest", "condition", "labels"})
+"""Who asked, with parts of the token that was used; and what has labels of its own."""
 
 BLADE = "https://portal.azure.com/#blade/Microsoft_Azure_Monitoring/AlertDetailsTemplateBlade/alertId/"
 
@@ -139,33 +139,37 @@ def name_of(resource: str) -> str:
     return resource.rstrip("/").rpartition("/")[2] if resource[:1] == "/" else resource
 
 
+@lru_cache(maxsize=4_096)
 def arm_labels(resource: str) -> dict[str, str]:
-    """Subscription, resource group and type out of a resource id."""
+    """Subscription, resource group and type out of a resource id; shared, so for reading only."""
     parts = resource.strip("/").split("/")
+    lower = [part.lower() for part in parts]
     found: dict[str, str] = {}
-    for key, value in pairwise(parts):
-        if key.lower() == "subscriptions":
+    for key, value in zip(lower, parts[1:], strict=False):
+        if key == "subscriptions":
             found["subscriptionId"] = value
-        elif key.lower() == "resourcegroups":
+        elif key == "resourcegroups":
             found["resourceGroup"] = value
-    if "providers" in (lower := [part.lower() for part in parts]):
+    if "providers" in lower:
         found["resourceType"] = "/".join(parts[lower.index("providers") + 1 :][:2])
     return found
 
 
-def criteria(condition: Any) -> Iterator[dict[str, Any]]:
+def criteria(condition: Any) -> list[dict[str, Any]]:
     """The criteria of a rule that were met: `allOf` of today's rules, the condition itself of classic ones."""
-    met = _dig.items(condition, "allOf")
-    yield from (one for one in met if isinstance(one, dict))
-    if not met and isinstance(condition, dict) and ("metricName" in condition or "threshold" in condition):
-        yield condition
+    if not isinstance(condition, dict):
+        return []
+    if met := _dig.items(condition, "allOf"):
+        return [one for one in met if isinstance(one, dict)]
+    return [condition] if "metricName" in condition or "threshold" in condition else []
 
 
 def dimensions(condition: Any) -> dict[str, str]:
     """The dimensions of all criteria."""
     found: dict[str, str] = {}
     for one in criteria(condition):
-        found |= _labels.named(_dig.items(one, "dimensions"))
+        if named := one.get("dimensions"):
+            found |= _labels.named(named if isinstance(named, list) else ())
     return found
 
 
@@ -182,17 +186,16 @@ def in_words(condition: Any) -> str:
 
 def criteria_labels(condition: Any) -> dict[str, str]:
     """The first of the criteria under its own names, and the dimensions of all."""
-    first = next(criteria(condition), {})
-    short = {name: value for name, value in first.items() if not name.startswith(_LONG)}
+    met = criteria(condition)
+    if not met:
+        return {}
+    short = {name: value for name, value in met[0].items() if not name.startswith(_LONG)}
     return _labels.flat(short) | dimensions(condition)
 
 
 def context_labels(context: Mapping[str, Any]) -> dict[str, str]:
     """What a context says in short: no pages, tables, queries, links, nor what was asked with which token."""
-    left_out = [name for name in context if name.startswith(_LONG)]
-    short = {
-        name: value for name, value in context.items() if name not in {*_SECRETS, *left_out, "condition", "labels"}
-    }
+    short = {name: value for name, value in context.items() if name not in _NO_LABELS and not name.startswith(_LONG)}
     if isinstance(properties := short.get("properties"), dict):
         short["properties"] = {name: value for name, value in properties.items() if name not in _PAGES}
     return _labels.flat(short)

@@ -128,6 +128,12 @@ def alert(payload: Payload, options: TopicOptions, told: Told, published: Publis
     )
 
 
+def is_over(published: Published) -> bool:
+    """Whether a text for people tells the end of an alarm, even if it does not say of which."""
+    _, state = _prefix(published.subject, published.text)
+    return state == "ok" or any(word in published.text for word in _OVER)
+
+
 def _document(found: Mapping[str, Any], published: Published) -> Told:
     """The document with `alarm_id`; its level and names are among the variables of its template."""
     variables = _dig.mapping(found, "template_variable")

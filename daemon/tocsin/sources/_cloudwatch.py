@@ -83,7 +83,9 @@ def published(message: Mapping[str, Any], labels: dict[str, str], said_at: datet
         description=_dig.text(message, "AlarmDescription"),
         dimensions=dimensions,
         tags=_tags(message, "AlarmTags", "alarmTags"),
-        labels=labels | _labels.flat(message, skip=_LONG) | {"TriggeringChildren": ", ".join(children)},
+        labels=labels
+        | _labels.flat(message, skip=_LONG)
+        | ({"TriggeringChildren": ", ".join(children)} if children else {}),
         changed_at=changed_at,
         said_at=said_at or changed_at,
     )

@@ -8,10 +8,10 @@ from msgspec import DecodeError
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _dig, _read, _templated
+from tocsin.sources import _dig, _read, _secret, _templated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 _DEEP = 8
 """How many objects deep a message is looked into."""
@@ -24,7 +24,24 @@ def fields(message: Mapping[str, Any]) -> dict[str, Any]:
 
     An object that a template wrote as a text is read, too. Of two fields of one name, the one written with dots counts.
     """
-    return dict(_pairs(_templated.filled(message, _DEEP), "", _DEEP))
+    found: dict[str, Any] = {}
+    _fill(found, message, "", _DEEP)
+    return found
+
+
+def text(value: Any) -> str:
+    """A field as text; of a list its first scalar."""
+    if type(value) is str:
+        return value
+    return _read.text(value[0] if isinstance(value, list) else value)
+
+
+def first(found: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The first of these `fields` that is there, as text; empty when none is."""
+    for name in names:
+        if name in found:
+            return text(found[name])
+    return ""
 
 
 def read(value: Any) -> Any:
@@ -46,14 +63,26 @@ def _decoded(text: str) -> Any:
         return text
 
 
-def _pairs(value: Mapping[str, Any], prefix: str, deep: int) -> Iterator[tuple[str, Any]]:
+def _said(told: str) -> Any:
+    """What a text says, which is the object that it is in JSON; None for nothing, and for what was left unexpanded."""
+    return None if told in _dig.NOTHING or _templated.is_placeholder(told) else read(told)
+
+
+def _fill(found: dict[str, Any], value: Mapping[str, Any], prefix: str, deep: int) -> None:
+    """Put the fields of an object in, `deep` objects deep at most."""
     for name in sorted(value):
         inner = value[name]
-        one = read(inner)
-        if isinstance(one, dict):
+        if type(inner) is str:
+            inner = inner.strip()
+            if inner in _dig.NOTHING or inner[0] in "{$":
+                inner = _said(inner)
+        if inner is None or _secret.is_secret(name):
+            continue
+        kind = type(inner)
+        if kind is dict:
             if deep > 1:
-                yield from _pairs(one if one is inner else _templated.filled(one, deep), f"{prefix}{name}.", deep - 1)
-        elif not isinstance(one, list):
-            yield f"{prefix}{name}", one
-        elif texts := _dig.texts(one):
-            yield f"{prefix}{name}", texts
+                _fill(found, inner, f"{prefix}{name}.", deep - 1)
+        elif kind is not list:
+            found[prefix + name] = inner
+        elif texts := _dig.texts(inner):
+            found[prefix + name] = texts

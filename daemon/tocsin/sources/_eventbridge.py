@@ -1,7 +1,7 @@
 """Events of Amazon EventBridge: what AWS services say about themselves, in one envelope.
 
-Knows the events that begin and end (alarms, AWS Health, the state of EC2 instances, findings of GuardDuty). Any other
-is a problem of its own, that only time ends.
+Knows the events that begin and end: alarms, AWS Health, the state of EC2 instances, compliance of AWS Config, findings
+of Security Hub. A finding of GuardDuty is told again; it and any other event is a problem that only time ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tocsin.errors import PayloadError
 from tocsin.model import Severity
-from tocsin.sources import _build, _cloudwatch, _dig, _labels, _severity, _times
+from tocsin.sources import _build, _cloudwatch, _details, _dig, _identity, _labels, _severity, _times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,10 @@ _GONE = frozenset({"terminated", "shutting-down"})
 
 _FINDINGS = ((9, Severity.CRITICAL), (7, Severity.MAJOR), (4, Severity.MINOR), (0, Severity.WARNING))
 """GuardDuty: from this number on."""
+
+_COMPLIANCE = "Config Rules Compliance Change"
+_COMPLIANT = frozenset({"COMPLIANT", "NOT_APPLICABLE"})
+_IMPORTED = "Security Hub Findings - Imported"
 
 _FOUND_ON = ("resource", "instanceDetails", "instanceId")
 """Where a finding of GuardDuty names the instance."""
@@ -85,6 +89,10 @@ def alert(
         return _health(payload, options, event, labels, now)
     if kind == _INSTANCE:
         return _instance(payload, options, event, labels, now)
+    if kind == _COMPLIANCE and _dig.text(event, "detail", "resourceId"):
+        return _compliance(payload, options, event, labels)
+    if kind == _IMPORTED and _dig.text(event, "detail", "findings", 0, "Id"):
+        return _imported(payload, options, event, labels, now)
     return _other(payload, options, event, labels, now)
 
 
@@ -123,7 +131,7 @@ def _health(
         resource=alone or _dig.text(detail, "service") or _dig.text(event, "source"),
         check=_dig.text(detail, "eventTypeCode") or _dig.text(event, "detail-type"),
         description=_dig.text(detail, "eventDescription", 0, "latestDescription"),
-        labels=labels | _labels.flat({**event, "detail": _without(detail, _LONG)}) | {"entities": ", ".join(entities)},
+        labels=labels | _labels.flat({**event, "detail": _without(detail, _LONG), "entities": entities}),
         starts_at=_date(_dig.text(detail, "startTime")),
         ends_at=ends_at,
         said_at=said_at,
@@ -157,6 +165,59 @@ def _instance(
     )
 
 
+def _compliance(payload: Payload, options: TopicOptions, event: Mapping[str, Any], labels: dict[str, str]) -> Alert:
+    """A resource that does not comply with a rule of AWS Config; nobody closes it but the next evaluation."""
+    detail = _dig.mapping(event, "detail")
+    rule, resource = _dig.text(detail, "configRuleName"), _dig.text(detail, "resourceId")
+    resolved = _dig.text(detail, "newEvaluationResult", "complianceType") in _COMPLIANT
+    at = _times.moment(_dig.text(event, "time"))
+    return _build.alert(
+        payload,
+        options,
+        identity=("aws.config", _dig.text(event, "account"), _dig.text(event, "region"), rule, resource),
+        resolved=resolved,
+        severity=options.severity_default,
+        resource=resource,
+        check=rule or _COMPLIANCE,
+        description=_dig.text(detail, "newEvaluationResult", "annotation"),
+        labels=labels | _labels.flat(event),
+        starts_at=None if resolved else at,
+        ends_at=at if resolved else None,
+        said_at=at,
+    )
+
+
+def _imported(
+    payload: Payload, options: TopicOptions, event: Mapping[str, Any], labels: dict[str, str], now: datetime
+) -> Alert:
+    """The finding of Security Hub that an event holds: one, told again with each change of it."""
+    finding = _dig.mapping(event, "detail", "findings", 0)
+    compliance = _dig.text(finding, "Compliance", "Status")
+    resolved = (
+        _dig.text(finding, "RecordState") == "ARCHIVED"
+        or _dig.text(finding, "Workflow", "Status") in {"RESOLVED", "SUPPRESSED"}
+        or compliance == "PASSED"
+    )
+    at = _times.moment(_dig.first(finding, "UpdatedAt")) or _times.moment(_dig.text(event, "time"))
+    title = _dig.text(finding, "Title")
+    return _build.alert(
+        payload,
+        options,
+        identity=_dig.text(finding, "Id"),
+        resolved=resolved,
+        severity=_dig.text(finding, "Severity", "Label"),
+        resource=_named(_dig.text(finding, "Resources", 0, "Id")) or _dig.text(event, "source"),
+        check=_identity.cut(title or _dig.text(finding, "GeneratorId") or _IMPORTED, _identity.MAX_NAME),
+        summary=title,
+        description=_dig.text(finding, "Description"),
+        labels=labels | _labels.flat({**event, "detail": _without(finding, ("Title", "Description"))}),
+        starts_at=_times.moment(_dig.first(finding, "FirstObservedAt", "CreatedAt")),
+        ends_at=at if resolved else None if compliance else now + options.text_expires,
+        said_at=at,
+        url=_dig.text(finding, "SourceUrl"),
+    )
+
+
 def _other(
     payload: Payload, options: TopicOptions, event: Mapping[str, Any], labels: dict[str, str], now: datetime
 ) -> Alert:
@@ -165,7 +226,13 @@ def _other(
     finding = _dig.text(detail, "id") if source == "aws.guardduty" else ""
     severity = _found(detail) if finding else _dig.first(detail, "severity", "Severity")
     label = _dig.text(detail, "findings", 0, "Severity", "Label")
-    resource = _named(_dig.text(event, "resources", 0)) or _dig.text(detail, *_FOUND_ON) or source
+    resource = (
+        _named(_dig.text(event, "resources", 0))
+        or _dig.text(detail, *_FOUND_ON)
+        or _named(_dig.text(detail, "resourceArn"))
+        or _dig.first(detail, "resourceId")
+        or source
+    )
     return _build.alert(
         payload,
         options,
@@ -173,10 +240,10 @@ def _other(
         resolved=False,
         severity=severity or label,
         resource=resource,
-        check=_dig.text(event, "detail-type"),
+        check=(_dig.text(detail, "type") if finding else "") or _dig.text(event, "detail-type"),
         summary=_dig.first(detail, "title", "Message", "message", "description", "Cause", "cause"),
         description=_dig.first(detail, "description", "stoppedReason", "reason"),
-        labels=labels | _labels.flat(event),
+        labels=labels | _details.labels(event),
         starts_at=at,
         ends_at=now + options.text_expires,
         said_at=at,

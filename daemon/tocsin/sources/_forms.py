@@ -47,7 +47,15 @@ def fields(payload: Payload, what: str) -> dict[str, Any]:
         return given | multipart(body)
     if body[:1] not in b'{["' and (payload.content_type == FORM or _FORM.match(body)):
         return given | _read.form(body)
-    return given | _read.entry(unread(payload.body), _read.OBJECT, what)
+    return given | _read.entry(_alone(unread(payload.body)), _read.OBJECT, what)
+
+
+def _alone(raw: Raw) -> Raw:
+    """The message of a list that holds no other; anything else as it is."""
+    if bytes(raw).lstrip()[:1] != b"[":
+        return raw
+    listed = _read.entry(raw, _read.LIST, "a list")
+    return listed[0] if len(listed) == 1 else raw
 
 
 def multipart(body: bytes) -> dict[str, str]:

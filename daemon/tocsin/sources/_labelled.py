@@ -6,6 +6,7 @@ over: that is what its kinds, `alertmanager`, `grafana` and `prometheus`, differ
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +30,21 @@ HEARTBEATS = ("Watchdog", "DeadMan*Switch", "*E2EDeadManSwitch")
 RESOURCE_LABELS = ("host", "hostname", "node", "nodename", "instance", "pod", "service", "job")
 """The labels that may name the resource, unless the settings say."""
 
+CHECK_LABELS = ("alertname", "rulename", "alert_name", "alert", "rule", "name")
+"""The labels that may name the check, the usual one first: Alertmanager itself asks for none."""
+
+UNNAMED = "alert"
+"""The check of an alert whose labels name none."""
+
 _TEXTS = frozenset({"labels", "annotations"})
+_STATES = {
+    **dict.fromkeys(("firing", "alerting", "active"), "firing"),
+    **dict.fromkeys(("resolved", "ok", "normal", "inactive"), "resolved"),
+}
+"""What a template may have made of a status, in lower case."""
+
+_GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) ([+-]\d{4}) \w{1,5}.{0,40}", re.ASCII)
+"""A time as Go prints it where a template does not say how: `2026-11-22 01:24:10.5 +0000 UTC m=+8.1`."""
 
 
 class LabelOptions(SourceOptions):
@@ -66,7 +81,10 @@ def read(raw: Raw, kind: type[E], times: Sequence[str]) -> E:
     loose = _read.entry(raw, _read.OBJECT, "an alert")
     fields = {key: _as_text(key, value) for key, value in loose.items() if value is not None and value != ""}
     for key in times:
-        fields[key] = _times.moment(fields.get(key))
+        fields[key] = _moment(fields.get(key))
+    status = fields.get("status")
+    if isinstance(status, str):
+        fields["status"] = _STATES.get(status.lower(), status)
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
@@ -87,14 +105,16 @@ def alert(
         source: name of the source, also the resource of an alert that names none.
 
     Raises:
-        PayloadError: `alertname` is missing, or a name or the labels are beyond the limits.
+        PayloadError: nothing identifies it, or a name or the labels are beyond the limits.
     """
     labels, annotations = entry.labels, entry.annotations
-    check = _identity.name(labels.get("alertname", ""), "labels.alertname")
+    if not (labels or identity):
+        raise PayloadError("labels is empty, and there is no fingerprint: nothing tells the alert from others")
+    check = _identity.name(labels.get("alertname") or resource_of(labels, CHECK_LABELS) or UNNAMED, "labels.alertname")
     resource = _identity.name(resource_of(labels, options.resource_labels) or source or check, "the resource")
     severity = _severity.severity(labels.get(options.severity_label, ""), options.severity_default)
     encoded = _identity.encode(labels)
-    summary = annotations.pop("summary", "") or annotations.pop("message", "")
+    summary = annotations.pop("summary", "") or annotations.pop("message", "") or annotations.pop("title", "")
     description = annotations.pop("description", "")
     if annotations or len(encoded) > _identity.SMALL:
         labels = _identity.tidy(annotations | labels)
@@ -130,6 +150,11 @@ def resource_of(labels: dict[str, str], names: Sequence[str]) -> str:
         if value:
             return host_of(value) if name == "instance" else value
     return ""
+
+
+def _moment(value: object) -> datetime | None:
+    go = _GO.fullmatch(value) if isinstance(value, str) else None
+    return _times.moment(f"{go[1]}{go[2]}" if go else value)
 
 
 def _as_text(field: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.sources import _identity, _read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 MAX_DEEP = 6
 """How many objects deep a label may come from."""
@@ -53,15 +53,12 @@ def fit(labels: Mapping[str, str]) -> dict[str, str]:
 
 def _are_small(labels: Mapping[str, str]) -> bool:
     """Whether each says something, and none is too long: the usual case, told fast."""
-    if not labels:
-        return True
-    lengths = tuple(map(len, labels.values()))
-    return (
-        min(lengths) > 0
-        and max(lengths) <= _identity.MAX_LABEL
-        and min(map(len, labels)) > 0
-        and max(map(len, labels)) <= _identity.MAX_LABEL
-    )
+    values = labels.values()
+    return bool(labels) and "" not in labels and "" not in values and _are_short(labels) and _are_short(values)
+
+
+def _are_short(texts: Collection[str]) -> bool:
+    return len("".join(texts)) <= _identity.MAX_LABEL or max(map(len, texts)) <= _identity.MAX_LABEL
 
 
 def tags(values: Iterable[Any], separator: str = ":") -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _identity, _labels, _lines, _read, _secret, _severity, _texts, _times
+from tocsin.sources import _build, _identity, _lines, _read, _secret, _severity, _texts, _times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.sources._options import SourceOptions
 
     Identify = Callable[[str, str], str | Sequence[str]]
+    Names = Callable[[str], tuple[str, str]]
 
 FORM = "application/x-www-form-urlencoded"
 MEDIA_TYPES = frozenset({"application/json", FORM, "text/plain"})
@@ -45,13 +46,26 @@ _SPELT = {
     "SERVICEDESCRIPTION": "SERVICEDESC",
     "ICINGATIMET": "TIMET",
     "ICINGALONGDATETIME": "LONGDATETIME",
+    "DATETIME": "LONGDATETIME",
 }
 """Other spellings of macros, without signs → the name in Nagios' manual."""
 
 _READ = re.compile(
-    r"(?:NOTIFICATION(?:TYPE|COMMENT|AUTHOR)|(?:LAST|LONG)?(?:HOST|SERVICE)[A-Z]+|TIMET|LONGDATETIME)", re.ASCII
+    r"(?:NOTIFICATION(?:TYPE|COMMENT|AUTHOR)|(?:LAST|LONG)?(?:HOST|SERVICE)[A-Z]+|TIMET|(?:LONG|SHORT)DATETIME"
+    r"|STATE(?:ID|TYPE)|LONGOUTPUT)",
+    re.ASCII,
 )
 """The macros looked at, without signs."""
+
+_SHORT = {"STATE": "{}STATE", "STATEID": "{}STATEID", "STATETYPE": "{}STATETYPE", "LONGOUTPUT": "LONG{}OUTPUT"}
+"""Names that do not say of what, and the macro of what they are about."""
+
+_OUTPUTS = ("OUTPUT", "MESSAGE", "MSG")
+_WORDS = {
+    "SERVICE": ("SEVERITY", "STATUS", frozenset({"OK", "WARNING", "CRITICAL", "UNKNOWN"})),
+    "HOST": ("STATUS", "SEVERITY", frozenset({"UP", "DOWN", "UNREACHABLE"})),
+}
+"""Where the state stands when no macro has it, and what counts as one there."""
 
 _STATES = {
     "SERVICE": {"0": "OK", "1": "WARNING", "2": "CRITICAL", "3": "UNKNOWN"},
@@ -63,8 +77,15 @@ _FIELD = re.compile(rb"[A-Za-z_][\w.]*=", re.ASCII)
 _NEXT_LINE = re.compile(rb"[\n\0][A-Za-z_]\w*=", re.ASCII)
 _UNEXPANDED = re.compile(r"\$[\w.:-]*\$", re.ASCII)
 _SIGNS = str.maketrans("", "", "_.- ")
-_DESCRIBED = frozenset({"LONGHOSTOUTPUT", "LONGSERVICEOUTPUT"})
+_DESCRIBED = ("LONGHOSTOUTPUT", "LONGSERVICEOUTPUT", "LONGOUTPUT")
 """What is the description, and therefore no label."""
+
+_PAGER = "CONTACTPAGER"
+"""Paging services have their keys there."""
+
+_SOFT = frozenset({"SOFT", "0", "0.0"})
+_OBJECTS = ("host", "service", "notification", "check_result")
+_WRAPPERS = ("payload", "data")
 
 
 def is_json(payload: Payload) -> bool:
@@ -89,25 +110,67 @@ def fields(payload: Payload) -> dict[str, Any]:
     return dict(own or printed)
 
 
-def named(told: Mapping[str, Any]) -> dict[str, str]:
+def opened(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields, those inside the objects that scripts put macros into with both names: `{"host": {"name": …}}`."""
+    found = {name: value for name, value in told.items() if not isinstance(value, dict)}
+    if len(found) == len(told):
+        return told
+    for name in _WRAPPERS:
+        if isinstance(inner := told.get(name), dict):
+            found = {**opened(inner), **found}
+    for name in _OBJECTS:
+        if isinstance(inner := told.get(name), dict):
+            prefix = "" if name == "check_result" else f"{name}."
+            found = {**{prefix + key: value for key, value in inner.items()}, **found}
+    return found
+
+
+@lru_cache(maxsize=4096)
+def names(key: str) -> tuple[str, str]:
+    """A macro's own name, and that of the manual when it is one of those looked at, spelt otherwise; else nothing.
+
+    A secret has no name at all.
+    """
+    name = key.upper()
+    name = name.removeprefix(next((prefix for prefix in _PREFIXES if name.startswith(prefix)), ""))
+    plain = name.translate(_SIGNS)
+    if plain == _PAGER or _secret.is_secret(name):
+        return "", ""
+    canonical = _SPELT.get(plain, plain)
+    if name[:1] == "_" or canonical == name or not _READ.fullmatch(canonical):
+        return name, ""
+    return "" if canonical in _DESCRIBED else name, canonical
+
+
+def named(told: Mapping[str, Any], names: Names = names) -> dict[str, str]:
     """The macros that say something, in upper case and without prefix.
 
     Those looked at that are spelt otherwise are there under the name in Nagios' manual, too. What is nested is no macro;
     neither is one left unexpanded (`$SERVICEDESC$`).
+
+    Args:
+        told: the fields.
+        names: see `names`; nothing as a macro's own name leaves it out.
     """
     found: dict[str, str] = {}
     spelt: dict[str, str] = {}
     for key in sorted(told):
         value = told[key]
-        if value is None or isinstance(value, (dict, list)):
-            continue
-        text = _read.text(value).strip()
+        text = value.strip() if type(value) is str else _scalar(value)
         if text and not (text[0] == "$" and _UNEXPANDED.fullmatch(text)):
-            name, canonical = _names(key)
-            found[name] = text
+            name, canonical = names(key)
+            if name:
+                found[name] = text
             if canonical:
                 spelt.setdefault(canonical, text)
-    return spelt | found | _short({**spelt, **found})
+    for canonical, text in spelt.items():
+        found.setdefault(canonical, text)
+    found |= _short(found)
+    return found
+
+
+def _scalar(value: Any) -> str:
+    return "" if value is None or isinstance(value, (dict, list)) else _read.text(value).strip()
 
 
 def alert(macros: Mapping[str, str], payload: Payload, options: SourceOptions, identify: Identify) -> Alert | None:
@@ -118,7 +181,7 @@ def alert(macros: Mapping[str, str], payload: Payload, options: SourceOptions, i
     Raises:
         PayloadError: it is no notification.
     """
-    kind = macros.get("NOTIFICATIONTYPE", "").upper().translate(_SIGNS)
+    kind = macros.get("NOTIFICATIONTYPE", "").partition("(")[0].upper().translate(_SIGNS)
     if kind in NO_ALERTS:
         return None
     if kind and kind not in ALERTS:
@@ -130,10 +193,11 @@ def alert(macros: Mapping[str, str], payload: Payload, options: SourceOptions, i
         raise PayloadError(f"NOTIFICATIONTYPE and {about}STATE are missing: nothing says whether there is a problem")
     if not service and "SERVICESTATE" in macros:
         raise PayloadError("SERVICEDESC is missing, and SERVICESTATE says that it is about a service")
-    if not kind and macros.get(f"{about}STATETYPE", "").upper() == "SOFT":
+    if not kind and macros.get(f"{about}STATETYPE", "").upper() in _SOFT:
         return None
     resolved = kind == "RECOVERY" or _severity.is_clear(state)
-    changed = _first_moment(macros, f"LAST{about}STATECHANGE", "TIMET", "LONGDATETIME")
+    said_at = _first_moment(macros, "TIMET", "LONGDATETIME")
+    changed = _first_moment(macros, f"LAST{about}STATECHANGE") or said_at
     return _build.alert(
         payload,
         options,
@@ -147,8 +211,8 @@ def alert(macros: Mapping[str, str], payload: Payload, options: SourceOptions, i
         labels=_kept(macros),
         starts_at=None if resolved else changed,
         ends_at=changed if resolved else None,
-        said_at=_first_moment(macros, "TIMET", "LONGDATETIME"),
-        url=next(filter(None, (_texts.link(macros.get(f"{about}{what}URL", "")) for what in ("NOTES", "ACTION"))), ""),
+        said_at=said_at,
+        url=_texts.link(macros.get(f"{about}NOTESURL", "")) or _texts.link(macros.get(f"{about}ACTIONURL", "")),
     )
 
 
@@ -165,24 +229,18 @@ def _printed(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=4096)
-def _names(key: str) -> tuple[str, str]:
-    """A macro's own name, and that of the manual when it is one of those looked at, spelt otherwise; else nothing."""
-    name = key.upper()
-    name = name.removeprefix(next((prefix for prefix in _PREFIXES if name.startswith(prefix)), ""))
-    plain = name.translate(_SIGNS)
-    canonical = _SPELT.get(plain, plain)
-    return name, canonical if name[:1] != "_" and canonical != name and _READ.fullmatch(canonical) else ""
-
-
 def _short(macros: Mapping[str, str]) -> dict[str, str]:
-    """`STATE`, `OUTPUT` and `TYPE`, where nobody says of what, under the names of what it is about."""
+    """`STATE`, `OUTPUT`, `TYPE` and the like, where nobody says of what, under the names of what it is about."""
     about = "SERVICE" if "SERVICEDESC" in macros else "HOST"
-    told = {about + name: macros[name] for name in ("STATE", "OUTPUT") if name in macros and about + name not in macros}
+    told = {full.format(about): macros[name] for name, full in _SHORT.items() if name in macros}
+    told[f"{about}OUTPUT"] = next((macros[name] for name in _OUTPUTS if name in macros), "")
+    if f"{about}STATE" not in told and f"{about}STATEID" not in told:
+        *places, words = _WORDS[about]
+        told[f"{about}STATE"] = next((macros[name] for name in places if macros.get(name, "").upper() in words), "")
     kind = macros.get("TYPE", "")
-    if "NOTIFICATIONTYPE" not in macros and kind.upper().translate(_SIGNS) in ALERTS | NO_ALERTS:
+    if kind.upper().translate(_SIGNS) in ALERTS | NO_ALERTS:
         told["NOTIFICATIONTYPE"] = kind
-    return told
+    return {name: text for name, text in told.items() if text and name not in macros}
 
 
 def _state(macros: Mapping[str, str], about: str, which: str = "") -> str:
@@ -192,13 +250,17 @@ def _state(macros: Mapping[str, str], about: str, which: str = "") -> str:
 
 
 def _kept(macros: Mapping[str, str]) -> dict[str, str]:
-    return _labels.fit(
-        {name: value for name, value in macros.items() if name not in _DESCRIBED and not _secret.is_secret(name)}
-    )
+    labels = dict(macros)
+    for name in _DESCRIBED:
+        labels.pop(name, None)
+    return labels
 
 
 def _first_moment(macros: Mapping[str, str], *names: str) -> datetime | None:
-    return next(filter(None, (_times.moment(macros[name]) for name in names if name in macros)), None)
+    for name in names:
+        if name in macros and (moment := _times.moment(macros[name])):
+            return moment
+    return None
 
 
 def _description(macros: Mapping[str, str], about: str) -> str:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Unreadable
-from tocsin.sources import _read
+from tocsin.sources import _lines, _read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,16 +25,19 @@ T = TypeVar("T")
 
 FORM = "application/x-www-form-urlencoded"
 
+_FIELD = re.compile(rb"\s*[A-Za-z_][\w.-]*=", re.ASCII)
+
 
 def form(payload: Payload) -> dict[str, str] | None:
-    """The fields of a form; None for a body that is none, whatever its content type says.
+    """The fields of a form; None for a body that is none. The body tells, whatever its content type says.
 
     Raises:
         PayloadError: see `_read.form`.
     """
-    if payload.content_type != FORM or payload.body.lstrip()[:1] in {b"{", b"["}:
+    body = payload.body
+    if _lines.looks_like_json(body) or not (payload.content_type == FORM or _FIELD.match(body)):
         return None
-    return _read.form(payload.body)
+    return _read.form(body.strip())
 
 
 def each(

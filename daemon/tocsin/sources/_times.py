@@ -20,7 +20,7 @@ FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 100_000_000_000
 """An epoch this large cannot be seconds (year 5138), so it is milliseconds."""
 
-_EPOCH = re.compile(r"\d{9,19}(\.\d{1,9})?", re.ASCII)
+_EPOCH = re.compile(r"(?:\d{9,13}|\d{16}|\d{19})(\.\d{1,9})?", re.ASCII)
 _LOCAL = re.compile(r"(\d{4})[-./](\d\d?)[-./](\d\d?)(?:[ T,]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?", re.ASCII)
 _BMC = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})([+-]\d{1,4})", re.ASCII)
 _NAGIOS = re.compile(
@@ -44,9 +44,13 @@ def moment(value: object) -> datetime | None:
     or text; BMC's `20161114081525.000000-300` (offset in minutes); Nagios' `Sun Nov 22 01:24:10 UTC 2026`.
     """
     text = f"{value:.6f}" if isinstance(value, float) else str(value).strip()
+    if text[4:5] == "-":
+        return _from_rfc3339(text)
+    if not text[:1].isdecimal():
+        return _from_nagios(text)
     if _EPOCH.fullmatch(text):
         return _from_epoch(float(text))
-    return _from_bmc(text) or _from_nagios(text) or _from_rfc3339(text)
+    return _from_bmc(text) or _from_rfc3339(text)
 
 
 def local(value: object, zone: tzinfo) -> datetime | None:

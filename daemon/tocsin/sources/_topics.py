@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _identity, _labels, _read, generic
+from tocsin.sources import _build, _details, _dig, _identity, _read, generic
 from tocsin.sources._options import SourceOptions
 from tocsin.units import Duration  # noqa: TC001 - pydantic reads it
 
@@ -80,6 +80,11 @@ class Published(Struct, frozen=True, kw_only=True):
         return self.topic.rpartition(":")[2]
 
 
+def said(**labels: str) -> dict[str, str]:
+    """Those of the labels that say something."""
+    return {name: value for name, value in labels.items() if value}
+
+
 def document(text: str) -> Any:
     """What a message's text says when it is an object or a list in JSON; None when it is text for people."""
     if text.lstrip()[:1] not in {"{", "["}:
@@ -113,7 +118,7 @@ def as_found(payload: Payload, options: TopicOptions, published: Published, foun
         PayloadError: the message has no id, or nothing says what it is about.
     """
     fields = found if isinstance(found, dict) else {}
-    resource = _dig.first(fields, *_RESOURCES) or published.topic_name
+    resource = _dig.first(fields, *_RESOURCES) or _dig.first(published.labels, *_RESOURCES) or published.topic_name
     check = published.subject or _dig.first(fields, *_CHECKS) or "message"
     first_line = published.text.strip().partition("\n")[0] if found is None else ""
     summary = _dig.first(fields, *_SUMMARIES) or published.subject or first_line
@@ -127,23 +132,31 @@ def as_found(payload: Payload, options: TopicOptions, published: Published, foun
         check=_identity.cut(check, _identity.MAX_NAME),
         summary=summary,
         description=published.text,
-        labels=_labels.flat(fields) | published.labels,
+        labels=_details.labels(fields) | published.labels,
         starts_at=published.said_at,
         ends_at=now + options.text_expires,
         said_at=published.said_at,
     )
 
 
+_WRITTEN = frozenset({"message", "subject"})
+
+
 def signed(fields: Mapping[str, Any], names: Iterable[str], optional: Iterable[str] = ()) -> bytes:
     """The text that was signed: each name and its value on lines of their own, in this order.
 
+    Nothing marks where a value ends but the line: of a value with line breaks, a part could be passed off as the fields after
+    it. So only what people write may have some; then all that follows stands where it was signed.
+
     Raises:
-        PayloadError: a field is missing that is not `optional`.
+        PayloadError: a field is missing that is not `optional`, or has a line break that it cannot have.
     """
     lines: list[str] = []
     for name in names:
         value = fields.get(name)
         if isinstance(value, str):
+            if name.lower() not in _WRITTEN and not value.isprintable():
+                raise PayloadError(f"{name} has characters that it never has: the message was cut anew")
             lines += (name, value)
         elif name not in optional:
             raise PayloadError(f"{name} is missing: without it the signature cannot be checked")

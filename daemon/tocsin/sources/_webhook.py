@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from tocsin.model import Alert, Status, Unreadable
-from tocsin.sources import _labelled, _read, _times
+from tocsin.sources import _dig, _labelled, _read, _times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,19 @@ class Notified(_labelled.Entry, kw_only=True, gc=False):
 N = TypeVar("N", bound=Notified)
 
 
-class Unread(Struct):
+class Group(Struct):
+    """What a notification says of all its alerts."""
+
+    status: Any = None
+    """`firing` as long as one of its alerts is."""
+    commonLabels: Any = None  # noqa: N815 - the name in the message
+    groupLabels: Any = None  # noqa: N815
+
+
+class Unread(Group, kw_only=True):
     """A notification whose alerts are still to be read, one by one."""
 
-    alerts: list[Raw]
-    status: Any = None
-    """The group's: `firing` as long as one of its alerts is."""
+    alerts: list[Raw] | None
 
 
 _UNREAD = Decoder(Unread)
@@ -60,9 +67,21 @@ def alerts(
     """
     notification = _read.fast(body, fast)
     if notification is not None:
-        return _read.each(notification.alerts, lambda entry: build(entry, notification.status))
+        told = notification.alerts or ()
+        return _read.each(told, lambda entry: build(_named(entry, notification), notification.status))
     unread = _read.entry(_read.unread(body), _UNREAD, what)
-    return _read.each(unread.alerts, lambda raw: build(_labelled.read(raw, kind, _TIMES), unread.status))
+    return _read.each(
+        unread.alerts or (), lambda raw: build(_named(_labelled.read(raw, kind, _TIMES), unread), unread.status)
+    )
+
+
+def _named(entry: N, group: Group) -> N:
+    """The entry, named as its group where it has no name of its own: a template may have left that to the group."""
+    if "alertname" not in entry.labels:
+        name = _dig.text(group.commonLabels, "alertname") or _dig.text(group.groupLabels, "alertname")
+        if name:
+            entry.labels["alertname"] = name
+    return entry
 
 
 def is_over(entry: Notified, group: object, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What a webhook of Zabbix tells, whoever wrote it: macro values under names in any spelling.
+"""What a webhook of Zabbix tells, whoever wrote it: macro values under names in any spelling; and what a connector streams.
 
 A name counts by its letters and digits alone, in lower case: `event_id`, `eventId`, `EVENT.ID` and `{"event": {"id": …}}` are
 one. Knows spellings and macros; what makes an alert of them is `zabbix`.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import DecodeError
 from msgspec.json import Decoder
 
-from tocsin.sources import _labels, _read, _secret, _texts, _times
+from tocsin.sources import _dig, _labels, _read, _secret, _texts, _times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FIELDS = {
     "event_id": "eventid problemid problemeventid originaleventid originalproblemid",
+    "ended_id": "peventid",
     "trigger_id": "triggerid",
     "source": "eventsource source",
     "object": "eventobject object",
@@ -33,7 +34,7 @@ _FIELDS = {
     "nseverity": "eventnseverity nseverity triggernseverity severitynumber severityid eventseverityid",
     "severity": "eventseverity severity triggerseverity priority",
     "new_severity": "eventupdatenseverity updatenseverity",
-    "host": "hosthost host hosthost1 hostname hostvisiblename visiblename hostname1 hostdns hostconn hostip ip",
+    "host": "hosthost host hosthost1 hostname hostvisiblename visiblename hostname1 hosts1 hostdns hostconn hostip ip",
     "service_name": "servicename",
     "service_id": "serviceid",
     "trigger_name": "triggername trigger",
@@ -71,11 +72,22 @@ _DATES = {
 
 _ACTIONS = ("eventupdateactionjson", "updateactionjson", "eventupdateaction", "updateaction")
 _TAGS = frozenset({"eventtags", "eventtagsjson", "tags", "tagsjson", "servicetags", "servicetagsjson"})
-_LINKS = ("eventurl", "problemurl", "eventlink", "url", "link", "triggerurl")
+_LINKS = ("eventurl", "problemurl", "eventlink", "alerturl", "url", "link", "triggerurl")
+_LINKED = {
+    "trigger_id": re.compile(r"[?&]triggerid=(\d{1,20})(?!\d)", re.ASCII),
+    "event_id": re.compile(r"[?&]eventid=(\d{1,20})(?!\d)", re.ASCII),
+}
+"""What the address of an event's page tells: `tr_events.php?triggerid=23133&eventid=2`."""
+
+_HOSTS = "hosts"
+"""A list of a streamed event: the hosts of its trigger, the first the one it is about."""
+
+_WRAPPERS = ("data", "payload", "params")
+"""Objects around a message that say nothing by their name."""
 _NO_LABELS = _TAGS | frozenset(
     {
         *("triggerdescription", "triggerdesc", "alertmessage", "message", "updateactionjson", "eventupdateactionjson"),
-        *("httpproxy", "sendto", "alertsendto", "to"),
+        *("httpproxy", "sendto", "alertsendto", "to", "ns", "hosts1"),
     }
 )
 """What is told elsewhere, is long, or is an address or key of the receiver."""
@@ -107,7 +119,15 @@ class Event:
     def say(self, field: str) -> str:
         """A field of `_FIELDS`; empty when it is missing."""
         found = self._found
-        return next((found[name] for name in _SPELLINGS[field] if name in found), "")
+        for name in _SPELLINGS[field]:
+            if name in found:
+                return found[name]
+        return ""
+
+    def linked(self, field: str) -> str:
+        """The id of the event or its trigger in the address of its page; empty when none has it."""
+        matches = (_LINKED[field].search(self._found[name]) for name in _LINKS if name in self._found)
+        return next((match[1] for match in matches if match), "")
 
     @property
     def source(self) -> str:
@@ -169,6 +189,10 @@ class Event:
 
 def read(message: Mapping[str, Any]) -> Event:
     """What a message tells."""
+    for wrapper in _WRAPPERS:
+        inner = message.get(wrapper)
+        if isinstance(inner, dict):
+            message = inner | {name: value for name, value in message.items() if name != wrapper}
     found: dict[str, str] = {}
     names: dict[str, str] = {}
     labels: dict[str, str] = {}
@@ -182,6 +206,8 @@ def read(message: Mapping[str, Any]) -> Event:
             names[plain], found[plain] = name, value
         if is_label:
             labels[name] = value
+    if "clock" in found and found.get("ns", "").isdecimal():
+        found["clock"] += f".{found['ns'][:9]:0>9}"
     event = Event(found, {f"tags_{name}": value for name, value in _tags(message).items()} | labels)
     event.is_test = is_empty and not event.say("event_id")
     return event
@@ -191,13 +217,26 @@ def _scalars(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Names and values, those inside objects with both names joined."""
     inside: dict[str, Any] = {}
     for name, value in message.items():
-        if isinstance(value, (dict, list)):
-            if name not in _TAGS and _plain(name) not in _TAGS:
+        kind = type(value)
+        if kind is str:
+            yield name, value.strip()
+        elif kind is dict or kind is list:
+            if _plain(name) not in _TAGS:
                 inside[name] = value
         elif value is not None:
-            yield name, _read.text(value).strip()
+            yield name, _read.text(value)
     if inside:
+        yield from _hosts(inside.get(_HOSTS))
         yield from _labels.flat(inside).items()
+
+
+def _hosts(value: Any) -> Iterator[tuple[str, str]]:
+    """The first host of a streamed event, and all of them: objects, or before version 4.4 the names people see."""
+    hosts = value if isinstance(value, list) else []
+    named = _dig.texts(_dig.first(host, "host", "name") if isinstance(host, dict) else host for host in hosts)
+    if named:
+        yield "hosts1", named[0]
+        yield _HOSTS, ", ".join(named)
 
 
 @lru_cache(maxsize=4096)

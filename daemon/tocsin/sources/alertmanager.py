@@ -14,7 +14,7 @@ Limits: a group in each message; what `max_alerts` cuts off never reaches us: le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.json import Decoder
@@ -38,11 +38,10 @@ class Options(_labelled.LabelOptions):
     """Where Alertmanager is asked, too: only alerts of this receiver count; all of them unless given."""
 
 
-class Notification(Struct):
-    """What we need of a notification: its groups, receiver and common labels say nothing the alerts do not."""
+class Notification(_webhook.Group, kw_only=True):
+    """What we need of a notification."""
 
-    alerts: list[_webhook.Notified]
-    status: Any = None
+    alerts: list[_webhook.Notified] | None
 
 
 class Receiver(Struct, frozen=True):
@@ -52,9 +51,10 @@ class Receiver(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """`active`, or `suppressed` by a silence or an inhibition, or `unprocessed` yet."""
+    """`active`, or `suppressed` by a silence or an inhibition, or `unprocessed` yet; `mutedBy` names intervals of time."""
 
     state: str = ""
+    mutedBy: tuple[str, ...] | None = None  # noqa: N815 - the name in the message
 
 
 class Listed(_labelled.Entry, kw_only=True, gc=False):
@@ -93,7 +93,7 @@ def show(payload: Payload, options: Options) -> Shown:
     """
     listed = _read.entry(_read.unread(payload.body), _LISTED, "a list of alerts, as Alertmanager answers it")
     ours = [one for one in listed if not options.receiver or Receiver(options.receiver) in one.receivers]
-    active = [one for one in ours if one.status.state == _ACTIVE]
+    active = [one for one in ours if one.status.state == _ACTIVE and not one.status.mutedBy]
     found = _read.each(active, lambda one: _listed(one, options, payload.source))
     return Shown(
         fires={alert.fingerprint: alert for alert in found if isinstance(alert, Alert)},

@@ -20,6 +20,7 @@ like any other alert.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -39,6 +40,11 @@ _NEVER_RESOLVED = frozenset({"costalerts", "smartdetector"})
 
 _PROMETHEUS = ("host", "hostname", "node", "nodename", "instance", "pod", "deployment", "service", "job", "cluster")
 """The labels of a Prometheus rule that may name the resource: Azure itself names the workspace only."""
+
+_PLAIN_ID = re.compile(r"[\w/.-]+", re.ASCII)
+"""An id in which nothing but the slashes must be quoted: nearly every one, and much faster than asking `quote`."""
+
+_ACTIVITY = frozenset({"activity log", "activitylog"})
 
 _FIRST_LOGS = "SearchQuery"
 """What only the context of a log rule of version 1 has; later ones have it inside their criteria."""
@@ -89,14 +95,13 @@ def _common(payload: Payload, options: Options, data: Mapping[str, Any], now: da
         labels=_said(data, essentials, context, target),
         starts_at=told.starts_at if told.check else fired_at,
         ends_at=resolved_at if resolved else expires,
-        said_at=(resolved_at if resolved and not told.said_at else None) or told.said_at or fired_at,
+        said_at=told.said_at or (resolved_at if resolved else fired_at),
         url=_link(essentials, context),
     )
 
 
 def _is_activity(essentials: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
-    signal = _dig.text(essentials, "signalType").replace(" ", "").lower()
-    return signal == "activitylog" or "operationName" in context
+    return "operationName" in context or _dig.text(essentials, "signalType").lower() in _ACTIVITY
 
 
 def _expires(essentials: Mapping[str, Any], context: Mapping[str, Any], told: _azure.Event, options: Options) -> bool:
@@ -130,9 +135,9 @@ def _severity(essentials: Mapping[str, Any], options: Options) -> Severity:
 
 def _about(essentials: Mapping[str, Any], context: Mapping[str, Any], told: _azure.Event, target: str) -> str:
     """The configuration item, which is the computer where the target is its workspace; else the target."""
-    if scope := _dig.text(context, "AlertData", "Scope"):
+    if "AlertData" in context and (scope := _dig.text(context["AlertData"], "Scope")):
         return _azure.name_of(scope)
-    if thing := _dig.first(_dig.mapping(context, "labels"), *_PROMETHEUS):
+    if "labels" in context and (thing := _dig.first(context["labels"], *_PROMETHEUS)):
         return _labelled.host_of(thing)
     items = _dig.texts(_dig.items(essentials, "configurationItems"))
     named = told.about or (items[0] if items else "") or target or _dig.text(essentials, "targetResourceName")
@@ -140,27 +145,27 @@ def _about(essentials: Mapping[str, Any], context: Mapping[str, Any], told: _azu
 
 
 def _summary(context: Mapping[str, Any], told: _azure.Event) -> str:
-    annotations = _dig.mapping(context, "annotations")
+    if words := told.summary or _azure.in_words(context.get("condition")):
+        return words
+    if words := _dig.first(context.get("annotations"), "summary", "description"):
+        return words
     spent = _dig.text(context, "AlertData", "SpentAmount")
-    return (
-        told.summary
-        or _azure.in_words(context.get("condition"))
-        or _dig.first(annotations, "summary", "description")
-        or _dig.first(context, "DetectionSummary")
-        or (f"{spent} spent of {_dig.text(context, 'AlertData', 'BudgetThreshold')}" if spent else "")
-    )
+    if spent:
+        return f"{spent} spent of {_dig.text(context, 'AlertData', 'BudgetThreshold')}"
+    return _dig.first(context, "DetectionSummary")
 
 
 def _said(
     data: Mapping[str, Any], essentials: Mapping[str, Any], context: Mapping[str, Any], target: str
 ) -> dict[str, str]:
+    own, custom = context.get("labels"), data.get("customProperties")
     return (
         _azure.context_labels(context)
-        | _labels.flat(_dig.mapping(context, "labels"))
+        | (_labels.flat(own) if isinstance(own, dict) else {})
         | _labels.named(_dig.items(context, "Dimensions"))
         | _azure.criteria_labels(context.get("condition"))
         | _azure.arm_labels(target)
-        | _labels.flat(_dig.mapping(data, "customProperties"))
+        | (_labels.flat(custom) if isinstance(custom, dict) else {})
         | _labels.flat(essentials, skip=("description", "investigationLink"))
     )
 
@@ -171,8 +176,9 @@ def _link(essentials: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         return link
     alert_id = _dig.text(essentials, "alertId")
     if "/microsoft.alertsmanagement/alerts/" in alert_id.lower():
-        return _azure.BLADE + quote(alert_id, safe="")
-    first = next(_azure.criteria(context.get("condition")), {})
-    return _dig.first(first, "linkToFilteredSearchResultsUI") or _dig.first(
+        plain = _PLAIN_ID.fullmatch(alert_id) is not None
+        return _azure.BLADE + (alert_id.replace("/", "%2F") if plain else quote(alert_id, safe=""))
+    met = _azure.criteria(context.get("condition"))
+    return _dig.text(met, 0, "linkToFilteredSearchResultsUI") or _dig.first(
         context, "LinkToFilteredSearchResultsUI", "LinkToSearchResults"
     )

@@ -39,10 +39,19 @@ _PREFIX = "NOTIFY_"
 _PREFIXED = slice(len(_PREFIX), None)
 _BATCHES = ("contexts", "notifications")
 _NO_ALERT = "ALERTHANDLER"
-"""A type of Checkmk's own: what an alert handler has done."""
+"""A type of Checkmk's own, what an alert handler has done: `ALERTHANDLER (OK)`."""
 _NO_LABELS = frozenset({"CONTACTEMAIL", "CONTACTPAGER", "MAIL_COMMAND", "LOGDIR", "OMD_ROOT", "PARAMETERS"})
 _PARAMETER = "PARAMETER_"
 """The parameters of a script: its secrets may be among them."""
+_SPELT = frozenset(
+    {
+        *("NOTIFICATIONTYPE", "HOSTNAME", "HOSTSTATE", "HOSTOUTPUT", "LONGHOSTOUTPUT", "LASTHOSTSTATE", "LONGOUTPUT"),
+        *("SERVICEDESC", "SERVICESTATE", "SERVICEOUTPUT", "LONGSERVICEOUTPUT", "LASTSERVICESTATE", "SHORTDATETIME"),
+        *("LASTHOSTSTATECHANGE", "LASTSERVICESTATECHANGE", "LONGDATETIME", "NOTIFICATIONCOMMENT"),
+    }
+)
+"""Variables that scripts of other people spell otherwise; `HOST_FILENAME` is Checkmk's own."""
+
 _TAGGED = re.compile(r"(?:HOST|SERVICE)(?:LABEL|TAG)_")
 _AGO = "_REL"
 """How long ago something was, in words."""
@@ -110,15 +119,10 @@ def _pairs(block: str) -> list[tuple[str, str]]:
 
 def _named(told: Mapping[str, Any]) -> dict[str, str]:
     """The variables that say something, without their prefix; those of a service only when it is about one."""
-    prefixed = {name[_PREFIXED]: value for name, value in told.items() if _is_prefixed(name)}
-    own = prefixed or told
-    macros = _macros.named(own)
-    about_host = macros.get("WHAT", "").upper() == "HOST"
-    return {
-        label: macros[name]
-        for name, label in map(_label, own)
-        if label and name in macros and not (about_host and "SERVICE" in name)
-    }
+    macros = _macros.named(told, _prefixed if any(map(_is_prefixed, told)) else _names)
+    if macros.get("WHAT", "").upper() == "HOST":
+        return {name: text for name, text in macros.items() if "SERVICE" not in name}
+    return macros
 
 
 @lru_cache(maxsize=4096)
@@ -127,20 +131,29 @@ def _is_prefixed(name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _label(variable: str) -> tuple[str, str]:
-    """A variable's name in upper case, and the name of its label; no label for parameters and the like.
+def _prefixed(variable: str) -> tuple[str, str]:
+    """As `_names`; nothing for what has no prefix, where others have one: it is the script's own environment."""
+    return _names(variable[_PREFIXED]) if _is_prefixed(variable) else ("", "")
+
+
+@lru_cache(maxsize=4096)
+def _names(variable: str) -> tuple[str, str]:
+    """As `_macros.names`; nothing for parameters and the like.
 
     `HOSTLABEL_cmk/os_family` stays as it is: the names of labels and tags are the operator's.
     """
     name = variable.upper()
     if name in _NO_LABELS or name.startswith(_PARAMETER) or name.endswith(_AGO):
-        return name, ""
-    head = _TAGGED.match(name)
-    return name, head[0] + variable[head.end() :] if head else name
+        return "", ""
+    told, canonical = _macros.names(variable)
+    head = _TAGGED.match(told)
+    if head:
+        return head[0] + variable[head.end() :], ""
+    return told, canonical if canonical in _SPELT else ""
 
 
 def _alert(macros: dict[str, str], payload: Payload, options: Options) -> Alert | None:
-    if macros.get("NOTIFICATIONTYPE", "").upper() == _NO_ALERT:
+    if macros.get("NOTIFICATIONTYPE", "").upper().startswith(_NO_ALERT):
         return None
     event = macros.get("EC_ID", "")
     alert = _macros.alert(

@@ -18,6 +18,7 @@ them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tocsin.errors import PayloadError
@@ -145,6 +146,7 @@ _LINK = (
         "ruleUrl",
     ),
 )
+_TAGS = ("rule.tags", "kibana.alert.rule.tags", "tags", "ruleTags")
 _PARTS = ("new", "ongoing", "recovered", "all")
 """The parts of a summary of alerts."""
 
@@ -239,8 +241,11 @@ def _summarised(message: Mapping[str, Any]) -> list[Any] | None:
 
 def _documents(message: Mapping[str, Any]) -> list[Any] | None:
     """The alert documents that a message lists; None when it lists none."""
-    context = _dig.mapping(message, "context")
-    for told in (message.get("alerts"), context.get("alerts"), message.get("context.alerts"), message.get("signals")):
+    context = message.get("context")
+    inner = context.get("alerts") if isinstance(context, dict) else None
+    for told in (message.get("alerts"), inner, message.get("context.alerts"), message.get("signals")):
+        if told is None:
+            continue
         documents = _dotted.entries(told)
         if any(isinstance(_dotted.read(one), dict) for one in documents):
             return documents
@@ -250,13 +255,15 @@ def _documents(message: Mapping[str, Any]) -> list[Any] | None:
 def _alert(found: dict[str, Any], payload: Payload, options: Options) -> Alert:
     family = _family(found)
     rule, instance = _rule_and_instance(found, family)
-    name = _templated.first(found, family.name)
+    name = _dotted.first(found, family.name)
     if not (rule or name):
         raise PayloadError(f"{family.name[0]} is missing: use a body of config/sources/elastic/")
-    group = _templated.first(found, _GROUPS)
-    where = _templated.first(found, (field for field in options.resource_fields if found.get(field, "*") != "*"))
+    group = _dotted.first(found, _GROUPS)
+    where = next(
+        (_dotted.text(found[field]) for field in options.resource_fields if field in found and found[field] != "*"), ""
+    )
     named = "" if _NO_NAME.fullmatch(instance) or instance.lower() == group.lower() else instance
-    resolved = any(_templated.first(found, (field,)).lower() in _OVER for field in family.state if field in found)
+    resolved = any(_dotted.text(found[field]).lower() in _OVER for field in family.state if field in found)
     said_at = _templated.moment(found, family.said_at)
     return _build.alert(
         payload,
@@ -265,16 +272,16 @@ def _alert(found: dict[str, Any], payload: Payload, options: Options) -> Alert:
         resolved=resolved,
         severity=_how_severe(found),
         resource=_details.short(where or named or name or rule),
-        check=_details.short(name or _templated.first(found, _TITLE) or rule),
-        summary=_templated.first(found, _TITLE),
-        description=_templated.first(found, _TEXT),
+        check=_details.short(name or _dotted.first(found, _TITLE) or rule),
+        summary=_dotted.first(found, _TITLE),
+        description=_dotted.first(found, _TEXT),
         labels=_labelled(found),
         starts_at=_templated.moment(
             found, ("kibana.alert.start", "kibana.alert.original_time", "signal.original_time", "start")
         ),
         ends_at=(_templated.moment(found, ("kibana.alert.end", "end")) or said_at) if resolved else None,
         said_at=said_at,
-        url=_templated.first(found, _LINK),
+        url=_dotted.first(found, _LINK),
     )
 
 
@@ -288,33 +295,35 @@ def _family(found: Mapping[str, Any]) -> _Family:
 
 def _rule_and_instance(found: Mapping[str, Any], family: _Family) -> tuple[str, str]:
     """What tells the rule from others, and its alert from others of it; either may be empty."""
-    rule, instance = _templated.first(found, family.rule), _templated.first(found, family.instance)
-    if family is _TEMPLATE and not rule and (_templated.first(found, _INSTANCE) or "alertName" in found):
-        rule = _templated.first(found, _ALERT)
-        instance = _templated.first(found, _INSTANCE)
+    rule, instance = _dotted.first(found, family.rule), _dotted.first(found, family.instance)
+    if family is _TEMPLATE and not rule and (_dotted.first(found, _INSTANCE) or "alertName" in found):
+        rule = _dotted.first(found, _ALERT)
+        instance = _dotted.first(found, _INSTANCE)
     if family is _DOCUMENT and not _IS_SIGNAL.isdisjoint(found):
-        instance = _templated.first(found, family.instance[1:])
+        instance = _dotted.first(found, family.instance[1:])
     return rule, instance
 
 
 def _how_severe(found: Mapping[str, Any]) -> str:
     """Its severity; or the name of its action group, where that is one: `Warning`, `slo.burnRate.high`."""
-    if told := _templated.first(found, _SEVERITY):
+    if told := _dotted.first(found, _SEVERITY):
         return told
-    words = (_templated.first(found, (name,)).rpartition(".")[2].lower() for name in _GROUPS if name in found)
+    words = (_dotted.text(found[name]).rpartition(".")[2].lower() for name in _GROUPS if name in found)
     return next((word for word in words if word in _severity.WORDS and word not in _severity.CLEAR), "")
 
 
 def _labelled(found: Mapping[str, Any]) -> dict[str, str]:
     """Tags with a value, and the fields that are neither texts for people nor parameters of the rule."""
-    tags = [
-        tag
-        for name in ("rule.tags", "kibana.alert.rule.tags", "tags", "ruleTags")
-        for tag in _templated.texts(found.get(name))
-    ]
-    kept = {
-        name.replace(".", "_"): ", ".join(value) if isinstance(value, list) else _read.text(value)
-        for name, value in found.items()
-        if name not in _DESCRIBED and not name.startswith(_PARAMETERS)
-    }
-    return _labels.tags(dict.fromkeys(tag for tag in tags if ":" in tag)) | kept
+    tags = [tag for name in _TAGS if name in found for tag in _templated.texts(found[name])]
+    kept: dict[str, str] = {}
+    for name, value in found.items():
+        if label := _label(name):
+            kind = type(value)
+            kept[label] = value if kind is str else ", ".join(value) if kind is list else _read.text(value)
+    return (_labels.tags(dict.fromkeys(tag for tag in tags if ":" in tag)) | kept) if tags else kept
+
+
+@lru_cache(maxsize=4_096)
+def _label(name: str) -> str:
+    """The name under which a field is a label; empty for one that is none."""
+    return "" if name in _DESCRIBED or name.startswith(_PARAMETERS) else name.replace(".", "_")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.model import Severity
-from tocsin.sources import _build, _dig, _labels, _read, _severity, _times
+from tocsin.sources import _build, _dig, _labels, _messages, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ _NAMES = (
 )
 """The labels that may name the resource, the most telling first."""
 
+_WHAT = "a message of Google Cloud Monitoring"
+
 _LONG = (
     "documentation",
     "condition",
@@ -68,18 +70,25 @@ class Options(SourceOptions):
 
 
 def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unreadable]:  # noqa: ARG001
-    """The one alert of a message, or none when it is a test.
+    """The one alert of a message, or none when it is a test; in a list, one that cannot be read is `Unreadable`.
 
     Raises:
         NotJsonError: the body is not JSON.
-        PayloadError: it is no message of Google Cloud Monitoring.
+        PayloadError: it is one message, and none of Google Cloud Monitoring.
     """
-    message = _read.entry(_read.unread(payload.body), _read.OBJECT, "a message of Google Cloud Monitoring")
+
+    def build(message: dict[str, Any]) -> list[Alert]:
+        return _told(payload, options, message)
+
+    return _messages.each(payload.body, _read.OBJECT, _WHAT, build)
+
+
+def _told(payload: Payload, options: Options, message: dict[str, Any]) -> list[Alert]:
     published_at = None
     if "incident" not in message and isinstance(pushed := message.get("message"), dict):
         message = _unwrapped(pushed)
         published_at = _times.moment(_dig.first(pushed, "publishTime", "publish_time"))
-    incident = message.get("incident")
+    incident = message if "incident_id" in message else message.get("incident")
     if not isinstance(incident, dict):
         raise PayloadError("incident is missing, or is no object")
     if _dig.text(message, "version").lower() == "test":
@@ -94,13 +103,13 @@ def _unwrapped(pushed: Mapping[str, Any]) -> dict[str, Any]:
         PayloadError: there is none.
     """
     try:
-        data = b64decode(pushed.get("data") or "", validate=True)
-    except (binascii.Error, ValueError, TypeError) as error:
+        data = b64decode("".join((pushed.get("data") or "").split()), validate=True)
+    except (binascii.Error, ValueError, AttributeError) as error:
         raise PayloadError("message.data is not base64") from error
     if not data:
         raise PayloadError("message.data is missing or empty")
     try:
-        return _read.entry(_read.unread(data), _read.OBJECT, "a message of Google Cloud Monitoring")
+        return _read.entry(_read.unread(data), _read.OBJECT, _WHAT)
     except _read.NotJsonError as error:
         raise PayloadError(_read.said(f"message.data holds no JSON: {error}")) from error
 
@@ -120,13 +129,18 @@ def _alert(payload: Payload, options: Options, incident: Mapping[str, Any], publ
         resource=_about(incident, labels) or policy,
         check=check,
         summary=_dig.text(incident, "summary"),
-        description=_dig.text(incident, "documentation", "content") or _dig.text(incident, "documentation"),
+        description=_documented(incident.get("documentation")),
         labels=_labels.flat(incident, skip=_LONG) | _labels.flat(_types(incident)) | labels,
         starts_at=started,
         ends_at=ended if resolved else None,
         said_at=published_at or (ended if resolved else started),
         url=_dig.text(incident, "url"),
     )
+
+
+def _documented(documentation: Any) -> str:
+    """What the policy tells people: a text, or an object with a content, and perhaps only its subject."""
+    return _dig.first(documentation, "content", "subject") or _dig.text({"": documentation}, "")
 
 
 def _named(incident: Mapping[str, Any]) -> dict[str, str]:

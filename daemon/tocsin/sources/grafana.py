@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
@@ -62,11 +61,10 @@ class Shown(_webhook.Notified, kw_only=True, gc=False):
     imageURL: Any = None  # noqa: N815
 
 
-class Notification(Struct):
-    """What we need of a message: the group's texts and common labels say nothing the alerts do not."""
+class Notification(_webhook.Group, kw_only=True):
+    """What we need of a message: the group's texts say nothing the alerts do not."""
 
-    alerts: list[Shown]
-    status: Any = None
+    alerts: list[Shown] | None
 
 
 _NOTIFICATION = Decoder(Notification)

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _forms, _labels, _read, _times
+from tocsin.sources import _build, _details, _dig, _forms, _labels, _read, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ _PRIORITIES = {"1": "warning", "2": "minor", "3": "major", "4": "critical"}
 """Low, normal, high and, since Graylog 6, critical."""
 
 _TESTS = frozenset({"NotificationTestId", "EventDefinitionTestId", "this-is-a-test-notification"})
+_DUMMY = "dummy"
+"""The type of the condition that the test of an alarm callback pretends to have met."""
+
 _UNKNOWN = "<unknown>"
 """What Graylog writes for a definition that is gone."""
 
@@ -126,7 +129,7 @@ def _alert(
 
 
 def _scalars(event: dict[str, Any], name: str) -> dict[str, str]:
-    return _labels.flat(_dig.mapping(event, name))
+    return _details.labels(event.get(name))
 
 
 def _keys(event: dict[str, Any]) -> list[str]:
@@ -167,10 +170,12 @@ def _messages(messages: list[Any]) -> str:
 
 
 def _called_back(payload: Payload, options: Options, told: dict[str, Any]) -> list[Alert | Unreadable]:
-    """The alarm callback: a stream, and the condition that it met."""
+    """The alarm callback: a stream, and the condition that it met; none of its test."""
     result, stream = _dig.mapping(told, "check_result"), _dig.mapping(told, "stream")
     condition = _dig.mapping(result, "triggered_condition")
     number, kind = _dig.text(condition, "id"), _dig.first(condition, "type", "type_string")
+    if kind.lower() == _DUMMY:
+        return []
     if not _dig.text(stream, "id") or not (number or kind):
         raise PayloadError(
             "stream.id or check_result.triggered_condition.id is missing: nothing tells this alert apart"

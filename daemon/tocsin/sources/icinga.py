@@ -121,7 +121,7 @@ def _alert(told: dict[str, Any], payload: Payload, options: Options) -> Alert | 
 
 
 def _notification(told: Mapping[str, Any], payload: Payload, options: Options) -> Alert | None:
-    return _macros.alert(_macros.named(told), payload, options, _icinga.identity)
+    return _macros.alert(_macros.named(_macros.opened(told)), payload, options, _icinga.identity)
 
 
 def _incident(told: dict[str, Any], payload: Payload, options: Options) -> Alert | None:

@@ -13,6 +13,8 @@ Limits: one alert in each message, for all faults of a rule on a device. Times a
 
 from __future__ import annotations
 
+from functools import lru_cache
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
@@ -20,7 +22,6 @@ from tocsin.sources import _build, _dig, _forms, _identity, _labels, _read, _sec
 from tocsin.sources._options import ZonedOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from tocsin.model import Alert, Payload, Unreadable
@@ -34,18 +35,11 @@ _WRONG = frozenset({"1", "3", "4", "5", "alert", "active", "worse", "better", "c
 _TEST = "000"
 """The ids of the alert that *Test transport* sends."""
 
-_NO_LABELS = (
-    "msg",
-    "message",
-    "title",
-    "faults",
-    "contacts",
-    "builder",
-    "debug",
-    "template",
-    "string",
-    "diff",
-    "alert_notes",
+_NO_LABELS = frozenset(
+    {
+        *("msg", "message", "title", "faults", "contacts", "builder", "debug", "template", "string", "diff"),
+        "alert_notes",
+    }
 )
 _TELLING = ("desc", "ifname", "ifalias", "msg", "message", "perc", "current", "limit", "status", "oper", "admin")
 """What is shown of the first fault: a row of LibreNMS's database, which also has what the device is queried with."""
@@ -82,6 +76,8 @@ def _told(payload: Payload) -> dict[str, Any]:
         told: dict[str, Any] = payload.given | {"msg": payload.body.decode(errors="replace").replace("\0", "\ufffd")}
     else:
         told = _forms.fields(payload, "an object of LibreNMS' template variables")
+    if b"{{" not in payload.body and not payload.given:
+        return told
     return {name: value for name, value in told.items() if not _is_placeholder(value)}
 
 
@@ -93,7 +89,9 @@ def _alert(payload: Payload, options: Options, told: dict[str, Any], *, resolved
     host = _dig.first(told, "hostname", "sysName", "display", "ip")
     rule = _dig.first(told, "name", "rule_name", "rule")
     number = _dig.first(told, "rule_id")
-    check = rule or (f"rule {number}" if number else "")
+    alert = _dig.first(told, "alert_id")
+    check = _unescaped(rule) or (f"rule {number}" if number else f"alert {alert}" if alert else "")
+    faults = _faults(told)
     at = _times.local(_dig.text(told, "timestamp"), options.zone)
     new = _dig.first(told, "state", "alert_state").lower() in {"1", "alert", "active"}
     return _build.alert(
@@ -104,9 +102,9 @@ def _alert(payload: Payload, options: Options, told: dict[str, Any], *, resolved
         severity=_dig.text(told, "severity"),
         resource=host,
         check=_identity.cut(check, _identity.MAX_NAME),
-        summary=_dig.text(told, "title"),
-        description=_description(told),
-        labels=_labels.flat({"fault": _first_fault(told)} | _public(told)),
+        summary=_unescaped(_dig.text(told, "title")),
+        description=_unescaped(_description(told, faults)),
+        labels=_labelled(told, faults),
         starts_at=at if new else None,
         ends_at=at if resolved else None,
         url=_dig.first(told, "url", "alert_url", "device_url", "proc"),
@@ -125,11 +123,16 @@ def _identifying(told: dict[str, Any], host: str, rule: str) -> tuple[str, ...]:
     raise PayloadError("name is missing, and so are rule_id and alert_id: nothing tells this alert from others")
 
 
-def _description(told: dict[str, Any]) -> str:
-    parts = [_dig.first(told, "msg", "message"), *(_dig.text(fault, "string") for fault in _faults(told))]
-    if not _faults(told):
+def _description(told: dict[str, Any], faults: list[dict[str, Any]]) -> str:
+    parts = [_dig.first(told, "msg", "message"), *(_dig.text(fault, "string") for fault in faults)]
+    if not faults:
         parts.append(_dig.text(told, "faults"))
     return "\n\n".join(dict.fromkeys(filter(None, parts)))
+
+
+def _unescaped(text: str) -> str:
+    """The text without what LibreNMS's templates make of characters that mean something in HTML: `&gt;`."""
+    return unescape(text) if "&" in text else text
 
 
 def _faults(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -140,16 +143,15 @@ def _faults(told: dict[str, Any]) -> list[dict[str, Any]]:
     return [fault for fault in faults if isinstance(fault, dict)] if isinstance(faults, list) else []
 
 
-def _first_fault(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for fault in _faults(told)[:1] for name, value in _shown(fault)}
+def _labelled(told: dict[str, Any], faults: list[dict[str, Any]]) -> dict[str, str]:
+    """The first fault in short, and the variables that are neither texts nor secrets."""
+    first = {name: value for name, value in faults[0].items() if _is_telling(name)} if faults else {}
+    public = {name: value for name, value in told.items() if name not in _NO_LABELS and not _secret.is_secret(name)}
+    return _labels.flat({"fault": first} | public)
 
 
-def _shown(fault: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in fault.items():
-        plain = name.lower()
-        if any(word in plain for word in _TELLING) and not any(word in plain for word in _HIDDEN):
-            yield name, value
-
-
-def _public(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in _NO_LABELS and not _secret.is_secret(name)}
+@lru_cache(maxsize=1_024)
+def _is_telling(column: str) -> bool:
+    """Whether a column of a fault may be shown, and is worth it."""
+    plain = column.lower()
+    return any(word in plain for word in _TELLING) and not any(word in plain for word in _HIDDEN)

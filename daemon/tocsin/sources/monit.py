@@ -126,7 +126,7 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
         NotJsonError: the body is neither XML nor a form, and not JSON.
         PayloadError: it is no message of Monit.
     """
-    body = payload.body.lstrip(b"\\xef\\xbb\\xbf \\t\\r\\n")
+    body = payload.body.lstrip(b"\xef\xbb\xbf \t\r\n")
     event = _collected(_xml.read(body)) if body[:1] == b"<" else _hooked(payload, options)
     return [_alert(payload, options, event, now)] if event and _is_problem(event) else []
 

@@ -3,7 +3,8 @@
 Format: the notification macros as JSON (one object, a list, or one in each line), as form fields, or as lines of text like
 `env` prints them; named as in a command (`HOSTNAME`) or as in the environment (`NAGIOS_HOSTNAME`), in any case
 (https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html); Icinga's `SERVICENAME` is read as
-`SERVICEDESC`. Empty macros and those left unexpanded (`$SERVICEDESC$`) do not count, and what is nested is no macro.
+`SERVICEDESC`. Empty macros and those left unexpanded (`$SERVICEDESC$`) do not count. Of what is nested only `host`, `service`,
+`notification` and `check_result` are opened, and what is all in `payload` or `data`.
 Authentication: whatever curl can send; the commands in `config/sources/nagios/` send a bearer token.
 Identity: host and service; a host's own notification has no service, and `host check` as its check.
 Resolved: NOTIFICATIONTYPE is RECOVERY, or the state is OK or UP; the words in the plugin's output never decide. UNKNOWN and
@@ -49,7 +50,7 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     """
 
     def build(told: dict[str, Any]) -> Alert | None:
-        return _macros.alert(_macros.named(told), payload, options, _identity)
+        return _macros.alert(_macros.named(_macros.opened(told)), payload, options, _identity)
 
     if not _macros.is_json(payload):
         return _none_or_one(build(_macros.fields(payload)))

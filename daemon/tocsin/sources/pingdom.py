@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _forms, _labels, _read, _secret, _times
+from tocsin.sources import _build, _details, _dig, _forms, _labels, _read, _secret, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _changed(payload: Payload, options: Options, told: dict[str, Any]) -> list[A
             check=name,
             summary=_summary(name, state, _dig.text(told, "description")),
             description=_lines(_dig.text(told, "long_description"), _dig.text(told, "custom_message")),
-            labels=_of(told),
+            labels=_of(told, _unsaid(payload)),
             starts_at=None if resolved else at,
             ends_at=at if resolved else None,
             said_at=at,
@@ -122,14 +122,29 @@ def _resource(parameters: dict[str, Any]) -> str:
         return ""
 
 
-def _of(told: dict[str, Any]) -> dict[str, str]:
+def _unsaid(payload: Payload) -> tuple[str, ...]:
+    """The parameters of the address, one of which is the token, where the message is in the body."""
+    return tuple(payload.given) if payload.body.strip() else ()
+
+
+def _of(told: dict[str, Any], unsaid: tuple[str, ...]) -> dict[str, str]:
     parameters = {
-        name: value
+        name: _public(value) if "url" in name else value
         for name, value in _dig.mapping(told, "check_params").items()
         if name.lower() not in _NO_PARAMETERS and not _secret.is_secret(name)
     }
     tags = _labels.tags(_dig.items(told, "tags"))
-    return tags | _labels.flat(told, skip=_LONG) | _labels.flat({"check_params": parameters})
+    return tags | _details.labels(told, skip=(*_LONG, *unsaid)) | _labels.flat({"check_params": parameters})
+
+
+def _public(address: Any) -> Any:
+    """An address, or a list of them, without what may be secret in it: its query; nothing of one with a password."""
+    if isinstance(address, list):
+        return [_public(one) for one in address]
+    if not isinstance(address, str):
+        return address
+    where = address.partition("?")[0]
+    return None if "@" in where else where
 
 
 def _incident(payload: Payload, options: Options, told: dict[str, Any]) -> list[Alert | Unreadable]:
@@ -152,6 +167,6 @@ def _incident(payload: Payload, options: Options, told: dict[str, Any]) -> list[
             resource=_resource({"host": told.get("host")}) or name,
             check=name,
             summary=f"{name} is {state or action}",
-            labels=_labels.flat(told),
+            labels=_details.labels(told, skip=_unsaid(payload)),
         )
     ]

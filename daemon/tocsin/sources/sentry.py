@@ -1,13 +1,13 @@
 """Sentry, webhooks of an internal integration and of the older plugin.
 
 Format: the webhooks of the integration platform, told apart by the header `Sentry-Hook-Resource`, or by what they hold:
-issues, issue alerts (`event_alert`) and metric alerts
+issues, issue alerts (`event_alert`), activity alerts and metric alerts
 (https://docs.sentry.io/organization/integrations/integration-platform/webhooks/); and the payload of the WebHooks plugin
 (`project`, `level`, `culprit`, `triggering_rules`, `event`). Errors, comments, installations and all others are understood,
 and no alerts.
 Authentication: `hmac` of the header `Sentry-Hook-Signature`, with the integration's client secret; the plugin has none.
 Identity: the issue's id, which issues, issue alerts and the plugin share; a metric alert's own id.
-Resolved: an issue's action is `resolved`, a metric alert's is `resolved`. Assigning, archiving and ignoring an issue is
+Resolved: the action is `resolved`, or, of an activity alert, the issue's status. Assigning, archiving and ignoring an issue is
 what people do about it, and no alert.
 Delivery: an answer within a second is wanted; there is no second try that one could rely on.
 Limits: issue alerts and the plugin never say that it is over: subscribe to issues as well, or set `expire_after`. Stack
@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _details, _dig, _labels, _messages, _templated, _times
+from tocsin.sources import _build, _details, _dig, _labels, _messages, _read, _secret, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ HEADERS = (RESOURCE, TIMESTAMP)
 _FIRING = frozenset({"created", "unresolved", "triggered", "reopened", "escalating", "regressed"})
 _ISSUE_LINK = re.compile(r"/issues/(\d{1,40})", re.ASCII)
 _PROJECT_LINK = re.compile(r"/projects/[\w.-]{1,200}/([\w.-]{1,200})/events/", re.ASCII)
+_TOLD = (
+    *("event_id", "title", "culprit", "location", "level", "platform", "environment", "release", "transaction"),
+    *("server_name", "type"),
+)
 _NO_CHECK = frozenset({"error", "default"})
 """Types that nearly every issue has."""
 
@@ -131,7 +135,7 @@ def _alerts(message: Message, payload: Payload, options: Options) -> list[Alert]
         return [_of_plugin(message, message.event or Event(), payload, options)]
     if isinstance(data.metric_alert, dict):
         return [_of_metric(action, data, data.metric_alert, payload, options)]
-    if isinstance(data.issue, dict) and resource in {"", "issue"}:
+    if isinstance(data.issue, dict) and resource in {"", "issue", "activity_alert"}:
         return _of_issue(action, data.issue, payload, options)
     if data.event is not None and resource in {"", "event_alert"}:
         return [_of_event(data, data.event, payload, options)]
@@ -142,8 +146,9 @@ def _alerts(message: Message, payload: Payload, options: Options) -> list[Alert]
 
 
 def _of_issue(action: str, issue: dict[str, Any], payload: Payload, options: Options) -> list[Alert]:
-    resolved = action == "resolved"
-    if not resolved and action not in _FIRING:
+    told = _dig.text(issue, "status") if action == "triggered" else action
+    resolved = told == "resolved"
+    if not resolved and told not in _FIRING:
         return []
     if not _dig.text(issue, "id"):
         raise PayloadError("data.issue.id is missing")
@@ -157,7 +162,7 @@ def _of_issue(action: str, issue: dict[str, Any], payload: Payload, options: Opt
             identity=_dig.text(issue, "id"),
             resolved=resolved,
             severity=_dig.text(issue, "level"),
-            resource=_dig.first(project, "slug", "name", "id"),
+            resource=_dig.first(project, "slug", "name", "id") or payload.source or "Sentry",
             check=_check(metadata, issue),
             summary=_dig.first(issue, "title"),
             description=_dig.first(metadata, "value", "message"),
@@ -179,7 +184,7 @@ def _of_event(data: Data, event: Event, payload: Payload, options: Options) -> A
         identity=_issue_of(event),
         resolved=False,
         severity=_text(event.level),
-        resource=_project_of(event),
+        resource=_project_of(event) or payload.source or "Sentry",
         check=_check(_dig.mapping(event.metadata), _fields(event)),
         summary=_text(event.title) or _text(event.message),
         description=_text(event.message) or _dig.first(event.metadata, "value"),
@@ -234,7 +239,7 @@ def _of_plugin(message: Message, event: Event, payload: Payload, options: Option
         identity=issue,
         resolved=False,
         severity=_text(message.level) or _text(event.level),
-        resource=_text(message.project_slug) or _text(message.project) or _text(message.project_name),
+        resource=_text(message.project_slug or message.project or message.project_name) or payload.source or "Sentry",
         check=_check(_dig.mapping(event.metadata), _fields(event) | _labels.flat({"culprit": message.culprit})),
         summary=_text(message.message) or _text(event.title),
         description=_dig.first(event.metadata, "value"),
@@ -268,20 +273,17 @@ def _project_of(event: Event) -> str:
 
 def _fields(event: Event) -> dict[str, str]:
     """What an event says in few words."""
-    names = (
-        *("event_id", "title", "culprit", "location", "level", "platform", "environment", "release", "transaction"),
-        *("server_name", "type"),
-    )
-    return {name: text for name in names if (text := _text(getattr(event, name)))}
+    return {name: text for name in _TOLD if (text := _text(getattr(event, name)))}
 
 
 def _of_tags(event: Event) -> dict[str, str]:
     """Tags as labels: pairs in a list, or an object."""
     if isinstance(event.tags, dict):
-        return _labels.flat(event.tags)
+        return _details.labels(event.tags)
     pairs = event.tags if isinstance(event.tags, list) else []
     named = ((_dig.text(pair, 0), _dig.text(pair, 1)) for pair in pairs if isinstance(pair, list))
-    return {name: value for name, value in named if name and value} | _labels.named(pairs, "key")
+    told = {name: value for name, value in named if name and value} | _labels.named(pairs, "key")
+    return {name: value for name, value in told.items() if not _secret.is_secret(name)}
 
 
 def _said_at(payload: Payload) -> datetime | None:
@@ -290,4 +292,11 @@ def _said_at(payload: Payload) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    return _templated.first({"": value}, ("",))
+    """A scalar as text; of a list its first."""
+    if type(value) is str:
+        return value.strip()
+    if value is None or isinstance(value, dict):
+        return ""
+    if isinstance(value, list):
+        return next(iter(_dig.texts(value)), "")
+    return _read.text(value)

@@ -23,7 +23,7 @@ from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Severity
-from tocsin.sources import _answers, _build, _dig, _labels, _read, _severity, _times
+from tocsin.sources import _answers, _build, _details, _dig, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _alert(payload: Payload, options: Options, event: Mapping[str, Any]) -> Aler
         check=_dig.first(event, "metric_name", "type", "event_class", "resource") or "event",
         summary=told.partition("\n")[0],
         description=told,
-        labels=_labels.flat(
+        labels=_details.labels(
             {**event, "additional_info": info, "ci_identifier": _object(event.get("ci_identifier"))},
             skip=("description",),
         ),

@@ -10,8 +10,8 @@ Identity: rule, dimension and metric of the alarm (one rule watches many things)
 else `message_id`.
 Resolved: `alarm_status` is ok, or `IsAlarm` is false or left out; of AOM, `ends_at` is filled. `insufficient_data` is
 a problem with severity warning, unless the option `insufficient_data` says otherwise. Text, events and other JSON are
-never resolved: they expire after the option `text_expires`. Switch the rule's notification of recovery on
-(`ok_actions`), or nothing is said.
+never resolved: they expire after the option `text_expires`; a text that tells an end, and does not tell of what, is no
+alert. Switch the rule's notification of recovery on (`ok_actions`), or nothing is said.
 Delivery: up to six more times with no fixed interval, then never; the same message may come twice.
 Limits: one message of at most 256 KB; confirmation addresses are valid for 48 hours.
 """
@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _cloudeye, _dig, _read, _times, _topics
+from tocsin.sources import _cloudeye, _details, _dig, _read, _times, _topics
 from tocsin.sources._answers import Answer, Visit
 from tocsin.sources._proof import Proof
 from tocsin.sources._topics import Published, TopicOptions
@@ -79,6 +79,8 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     if told := _cloudeye.read(found, published):
         alert = _cloudeye.alert(payload, options, told, published, now)
         return [] if alert is None else [alert]
+    if found is None and _cloudeye.is_over(published):
+        return []
     if _topics.is_generic(found):
         return _topics.as_generic(payload, options, published.text, now)
     return [_topics.as_found(payload, options, published, found, now)]
@@ -135,14 +137,16 @@ def _kind(payload: Payload, message: Mapping[str, Any]) -> str:
 
 
 def _published(message: Mapping[str, Any], kind: str) -> Published:
-    """A notification out of its envelope.
+    """A notification out of its envelope, which somebody on the way may have taken the type from, or unfolded.
 
     Raises:
         PayloadError: it is none.
     """
-    if kind != "Notification":
-        raise PayloadError(_read.said(f"type is {kind!r}, expected one of {', '.join(_SIGNED)}"))
     text = message.get("message")
+    if kind != "Notification" and (kind or text is None):
+        raise PayloadError(_read.said(f"type is {kind!r}, expected one of {', '.join(_SIGNED)}"))
+    if isinstance(text, dict):
+        text = _details.text_of(text)
     if not isinstance(text, str):
         raise PayloadError("message is missing, or is no text")
     subject, topic = _dig.text(message, "subject"), _dig.text(message, "topic_urn")
@@ -152,5 +156,5 @@ def _published(message: Mapping[str, Any], kind: str) -> Published:
         subject=subject,
         text=text,
         said_at=_times.moment(_dig.text(message, "timestamp")),
-        labels={"topic_urn": topic, "subject": subject},
+        labels=_topics.said(topic_urn=topic, subject=subject),
     )

@@ -3,15 +3,16 @@
 Format: the messages that SNS posts to HTTP(S) subscribers
 (https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html), as JSON whatever their content type
 says, or the message alone where the subscription asks for raw delivery. Read inside `Message`: metric and composite
-alarms of CloudWatch, events of EventBridge (alarms, AWS Health, the state of EC2 instances, any other), our own
-generic format, other JSON, and text. Also `Records` as Lambda functions get them.
+alarms of CloudWatch, events of EventBridge (alarms, AWS Health, the state of EC2 instances, AWS Config, Security Hub,
+any other), our own generic format, other JSON, and text. Also `Records` as Lambda functions get them, and lists of events.
 Authentication: `certificate`: the signature (version 1 or 2) is checked, the subscription confirmed by itself; or
 basic.
-Identity: the alarm's ARN (and its contributor); `eventArn` of AWS Health; the instance; else the id of the message or
-event.
+Identity: the alarm's ARN (and its contributor); `eventArn` of AWS Health; the instance; rule and resource of AWS
+Config; the finding of Security Hub or GuardDuty; else the id of the message or event.
 Resolved: `NewStateValue` (or `detail.state.value`) is OK, or the alarm is deleted; `statusCode` of AWS Health is
-closed; the instance runs. INSUFFICIENT_DATA is a problem with severity warning, unless the option `insufficient_data`
-says otherwise. Text, other events and other JSON are never resolved: they expire after the option `text_expires`.
+closed; the instance runs; the resource complies; the finding is archived, resolved or passed. INSUFFICIENT_DATA is a
+problem with severity warning, unless the option `insufficient_data` says otherwise. Text, other events and other JSON
+are never resolved: they expire after the option `text_expires`.
 Delivery: SNS tries again on 5xx, on 429 and without an answer within 15 seconds, first quickly, then for up to 23
 days; any other 4xx is final.
 Limits: one message of at most 256 KiB; an alarm names no severity but by a tag `severity`; raw delivery carries no
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.model import Unreadable
-from tocsin.sources import _cloudwatch, _dig, _eventbridge, _read, _times, _topics
+from tocsin.sources import _cloudwatch, _details, _dig, _eventbridge, _messages, _read, _times, _topics
 from tocsin.sources._answers import Answer, Visit
 from tocsin.sources._proof import Proof
 from tocsin.sources._topics import Published, TopicOptions
@@ -57,6 +58,8 @@ _SIGNED = {
 }
 """Which fields are signed, in order."""
 
+_WHAT = "a message of Amazon SNS"
+
 _TESTS = frozenset({"autoscaling:TEST_NOTIFICATION", "s3:TestEvent"})
 
 
@@ -68,15 +71,24 @@ class Options(TopicOptions):
 
 
 def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unreadable]:
-    """The alerts of one message; none when it is a handshake or a test.
+    """The alerts of one message, or of a list of them; none of a handshake or a test.
 
     Raises:
         NotJsonError: the body is not JSON, and not delivered raw.
-        PayloadError: it is no message of SNS.
+        PayloadError: it is one message, and none of SNS.
     """
     if _is_raw(payload):
         return _read_message(payload, options, _raw(payload), now)
-    message = _envelope(payload)
+
+    def build(message: dict[str, Any]) -> list[Alert | Unreadable]:
+        return _read_envelope(payload, options, message, now)
+
+    return _messages.each(payload.body, _read.OBJECT, _WHAT, build)
+
+
+def _read_envelope(
+    payload: Payload, options: Options, message: dict[str, Any], now: datetime
+) -> list[Alert | Unreadable]:
     if isinstance(records := message.get("Records"), list):
         return _read_records(payload, options, records, now)
     if (alone := _read_document(payload, options, Published(id="", text=""), message, now)) is not None:
@@ -140,24 +152,25 @@ def _raw(payload: Payload) -> Published:
         id=_topics.without_nul(payload.headers.get("x-amz-sns-message-id", "")).strip(),
         topic=topic,
         text=_topics.without_nul(text),
-        labels={"TopicArn": topic},
+        labels=_topics.said(TopicArn=topic),
     )
 
 
 def _envelope(payload: Payload) -> dict[str, Any]:
-    return _read.entry(_read.unread(payload.body), _read.OBJECT, "a message of Amazon SNS")
+    return _read.entry(_read.unread(payload.body), _read.OBJECT, _WHAT)
 
 
 def _published(message: Mapping[str, Any]) -> Published:
-    """A notification out of its envelope.
+    """A notification out of its envelope, which somebody on the way may have taken the type from, or unfolded.
 
     Raises:
         PayloadError: it is none.
     """
-    kind = _dig.text(message, "Type")
-    if kind != "Notification":
+    kind, text = _dig.text(message, "Type"), message.get("Message")
+    if kind != "Notification" and (kind or text is None):
         raise PayloadError(_read.said(f"Type is {kind!r}, expected one of {', '.join(sorted(_SIGNED))}"))
-    text = message.get("Message")
+    if isinstance(text, dict):
+        text = _details.text_of(text)
     if not isinstance(text, str):
         raise PayloadError("Message is missing, or is no text")
     attributes = _dig.mapping(message, "MessageAttributes")
@@ -169,7 +182,7 @@ def _published(message: Mapping[str, Any]) -> Published:
         text=text,
         said_at=_times.moment(_dig.text(message, "Timestamp")),
         labels={name: _dig.text(value, "Value") for name, value in attributes.items() if isinstance(value, dict)}
-        | {"TopicArn": topic, "Subject": subject},
+        | _topics.said(TopicArn=topic, Subject=subject),
     )
 
 

@@ -59,6 +59,9 @@ STATUS = 201
 
 MEDIA_TYPES = frozenset({"application/json", "application/merge-patch+json", "application/json-patch+json"})
 
+_CLEARS = frozenset({"clearUserId", "clearSystemId", "alarmClearedTime", "clearedAlarm"})
+"""Fields that only the task has that clears alarms: where its address does not tell which task it is."""
+
 _ANY: Decoder[Any] = Decoder()
 
 
@@ -84,6 +87,8 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     if payload.path == _CLEAR or payload.path in _OTHER_TASKS:
         task = _object(found)
         return _cleared(payload, options, task, "alarmPattern") if payload.path == _CLEAR else []
+    if isinstance(found, dict) and "alarmPattern" in found and "event" not in found:
+        return _cleared(payload, options, found, "alarmPattern") if not _CLEARS.isdisjoint(found) else []
     if not isinstance(found, list):
         return _told(payload, options, found)
     entries: list[Alert | Unreadable] = []

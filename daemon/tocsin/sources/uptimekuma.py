@@ -1,15 +1,15 @@
 """Uptime Kuma, webhook notification.
 
 Format: `{heartbeat, monitor, msg}` as JSON, in the field `data` of a form, or in the address of a GET; a custom body may
-have `heartbeatJSON` and `monitorJSON`, or a flat `status`, `monitor_id` and `name`
+have `heartbeatJSON` and `monitorJSON`, or a flat `status`, `monitor_id`, `name` and `hostnameOrURL`
 (https://github.com/louislam/uptime-kuma/wiki/Notification-Methods). Its test has neither heartbeat nor monitor, and is no
-alert. Nor have warnings of certificates: `[monitor][address] … certificate … will expire in 7 days` becomes an alert
-of its own, which is over when those days are.
+alert. Nor have warnings of certificates and domains: `[monitor][address] … certificate … will expire in 7 days` and
+`Domain name … will expire in 7 days` become alerts of their own, which are over when those days are.
 Authentication: any header, as JSON in the field *Additional Headers*; or basic, in the address.
-Identity: the monitor's id; of a certificate, the monitor's name and address, and the certificate's name.
+Identity: the monitor's id, without one its name and address; of a certificate or domain, its name and the monitor's.
 Resolved: status 1 (up). 0 is down; 2 (pending) and 3 (maintenance) are no alerts.
 Delivery: once, without another try. *Resend Notification* says again what is still down.
-Limits: one monitor in each message. It never says that a certificate was renewed.
+Limits: one monitor in each message. It never says that a certificate or domain was renewed.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ _WORD = re.compile(rf"\W*({_DOWN}|{_UP}|{_PENDING}|{_MAINTENANCE}|test)\W*", re.
 """What templates write instead of a number: `🔴 Down`, `✅ Up`, `⚠️ Test`."""
 
 _EXPIRES = re.compile(
-    r"\[(?P<name>.{1,300}?)\](?:\[(?P<address>[^\]\s]{0,1000})\])? (?P<what>.{1,300}?) will (?:be expired|expire) in (?P<days>\d{1,4}) days?",
+    r"(?:\[(?P<name>.{1,300}?)\](?:\[(?P<address>[^\]\s]{0,1000})\])? )?(?P<what>.{1,300}?)"
+    r" will (?:be expired|expire) in (?P<days>-?\d{1,4}) days?",
     re.DOTALL,
 )
 _BY_ADDRESS = frozenset({"", "http", "keyword", "json-query", "real-browser", "grpc-keyword", "websocket-upgrade"})
 """Types of monitors that have an address; for others the form's `https://` may be all that is left in it."""
+
+_PUSHED = "Heartbeat"
+"""What Kuma writes for the address of a monitor that is pushed to."""
 
 _MONITOR = (
     *("id", "name", "type", "hostname", "port", "pathName", "parent", "description", "method", "keyword", "interval"),
@@ -94,7 +98,13 @@ def _part(told: dict[str, Any], name: str) -> dict[str, Any]:
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
     """The monitor of a custom body that names its fields at the top."""
     names = {"id": ("monitor_id", "monitorID", "id"), "name": ("monitor_name", "monitorName", "name")}
-    return {name: _dig.first(told, *names.get(name, (name,))) for name in (*_MONITOR, "url")}
+    found = {name: _dig.first(told, *names.get(name, (name,))) for name in (*_MONITOR, "url")}
+    shown = _dig.first(told, "hostnameOrURL", "HOSTNAME_OR_URL")
+    if "://" in shown:
+        found["url"] = found["url"] or shown
+    elif shown != _PUSHED:
+        found["hostname"] = found["hostname"] or shown.partition(":")[0]
+    return found
 
 
 def _state(heartbeat: dict[str, Any]) -> str:
@@ -117,15 +127,16 @@ def _alert(
     heartbeat, monitor = parts
     number = _dig.text(monitor, "id") or _dig.first(heartbeat, "monitorID", "monitor_id")
     name = _dig.first(monitor, "name", "pathName") or (f"monitor {number}" if number else "")
+    resource = _resource(monitor) or name
     at = _times.local(_dig.text(heartbeat, "time"), UTC)
     first = _dig.text(heartbeat, "important") not in {"false", "0"}
     return _build.alert(
         payload,
         options,
-        identity=number,
+        identity=number or (("monitor", name, resource) if name else ""),
         resolved=resolved,
         severity=_UP if resolved else _DOWN,
-        resource=_resource(monitor) or name,
+        resource=resource,
         check=name,
         summary=summary.partition("\n")[0],
         description=_dig.first(heartbeat, "msg"),
@@ -169,6 +180,7 @@ def _of_certificate(
     if found is None:
         return []
     name, address, what = (found[part] or "" for part in ("name", "address", "what"))
+    days = int(found["days"])
     return [
         _build.alert(
             payload,
@@ -176,10 +188,10 @@ def _of_certificate(
             identity=("certificate", name, address, what),
             resolved=False,
             severity="warning",
-            resource=_host(address) or name,
+            resource=_host(address) or name or what.rpartition(" ")[2],
             check=what,
             summary=found.string,
             labels={"monitor_name": name, "days_remaining": found["days"]},
-            ends_at=now + timedelta(days=int(found["days"])),
+            ends_at=now + timedelta(days=max(days, 1)),
         )
     ]

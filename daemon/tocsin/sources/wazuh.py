@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _identity, _labels, _read, _secret, _times
+from tocsin.sources import _build, _details, _dig, _identity, _read, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ def _alert(payload: Payload, options: Options, message: Any) -> Alert:
         check=_identity.cut(problem.check, _identity.MAX_NAME),
         summary=_dig.first(rule, "description", "comment"),
         description=_dig.text(message, "full_log"),
-        labels=_labels.flat(
-            {name: value for name, value in message.items() if not _secret.is_secret(name)}, skip=_TEXTS
-        ),
+        labels=_details.labels(message, skip=_TEXTS),
         starts_at=None if problem.resolved else at,
         ends_at=at if problem.resolved else None,
         said_at=at,
@@ -231,7 +229,7 @@ def _of_monitor(payload: Payload, options: Options, message: dict[str, Any]) -> 
         check=trigger or monitor,
         summary=_dig.first(message, "summary", "subject"),
         description=_dig.first(message, "message", "text"),
-        labels=_labels.flat(message, skip=("message", "text")),
+        labels=_details.labels(message, skip=("message", "text")),
         starts_at=_times.moment(_dig.text(message, "period_start")) if not resolved else None,
         said_at=_times.moment(_dig.text(message, "period_end")),
     )

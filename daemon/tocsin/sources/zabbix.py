@@ -3,15 +3,18 @@
 Format: one JSON object of macro values (or a list of them, or objects inside one another), as the media type in
 `config/sources/zabbix/` sends it (https://www.zabbix.com/documentation/current/en/manual/appendix/macros/supported_by_location);
 names in any spelling: `event_id`, `eventid`, `EVENT.ID`. Macros left unexpanded (`{EVENT.ID}`) and `*UNKNOWN*` do not count.
-Problems of triggers and services, internal events, and what network discovery finds down.
+Problems of triggers and services, internal events, and what network discovery finds down. The same as a form. And the events
+that a connector streams, one in each line
+(https://www.zabbix.com/documentation/current/en/manual/appendix/protocols/real_time_export).
 Authentication: a bearer token, or an HMAC of the body in a header; our media type sends either.
-Identity: the event id, which a problem, its updates and its recovery share; without one, trigger and host. Discovery has a
-new event each time, so there it is address and service.
+Identity: the event id, which a problem, its updates and its recovery share; without one, trigger and host, which may stand in
+the address of the event's page. Discovery has a new event each time, so there it is address and service.
 Resolved: event value 0, else a status such as RESOLVED or OK, else a recovery event. Acknowledging, commenting and suppressing
 are no alerts, nor are autoregistration and the test of a media type; a changed severity is, and closing a problem ends it.
 Delivery: three attempts, 10 s apart, unless the media type says otherwise (`maxattempts`, `attempt_interval`); a script that
 throws has failed. An operation with the steps `1-0` says a problem again at every step.
-Limits: one event in each message; who updates a problem is not sent his own update.
+Limits: one event in each message; who updates a problem is not sent his own update. A connector does not say of which host and
+trigger a problem is over, nor what is acknowledged or changed.
 """
 
 from __future__ import annotations
@@ -19,18 +22,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _identity, _lines, _read, _zabbix
+from tocsin.sources import _build, _details, _identity, _lines, _messages, _read, _zabbix
 from tocsin.sources._options import ZonedOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
     from msgspec import Raw
 
     from tocsin.model import Alert, Payload, Unreadable
     from tocsin.sources._zabbix import Event
 
+MEDIA_TYPES = frozenset({"application/json", "application/x-ndjson", _messages.FORM})
 HEARTBEATS = ("tocsin heartbeat*", "Tocsin heartbeat*")
 """A trigger that is a problem for ever, and is said again at each step of its operation; see `config/sources/zabbix/`."""
 
@@ -57,24 +62,32 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
         PayloadError: it is one event, and cannot be read.
     """
 
-    def build(raw: Raw) -> Alert | None:
-        message = _read.entry(raw, _read.OBJECT, "an object of Zabbix macros")
-        return _alert(_zabbix.read(message), payload, options)
+    def build(document: bytes | Raw) -> Alert | None:
+        message = _read.entry(_lines.read(document), _read.OBJECT, "an object of Zabbix macros")
+        return _alert(message, payload, options)
 
-    raw = _read.unread(payload.body)
-    if bytes(raw).lstrip()[:1] == b"[":
-        entries = _read.entry(raw, _read.LIST, "a list")
-        return _lines.each(entries, build)
-    alert = build(raw)
+    form = _messages.form(payload)
+    if form is not None:
+        return _none_or_one(_alert(form, payload, options))
+    documents = _lines.documents(payload.body)
+    return _none_or_one(build(documents[0])) if len(documents) == 1 else _lines.each(documents, build)
+
+
+def _none_or_one(alert: Alert | None) -> list[Alert | Unreadable]:
     return [alert] if alert else []
 
 
-def _alert(event: Event, payload: Payload, options: Options) -> Alert | None:
+def _alert(message: Mapping[str, Any], payload: Payload, options: Options) -> Alert | None:
+    event = _zabbix.read(message)
     source = event.source
     if event.is_test or source == _REGISTRATION:
         return None
     if source == _DISCOVERY:
         return _discovered(event, payload, options)
+    if event.say("ended_id"):
+        return _ended(event, payload, options)
+    if _is_value(message, event):
+        return None
     identity, update, over = _identifying(event, source), event.update, event.is_over
     if over is None and not update:
         raise PayloadError("event_value and status are missing: nothing says whether it is a problem or a recovery")
@@ -105,8 +118,10 @@ def _identifying(event: Event, source: str) -> str | Sequence[str]:
         return number
     if source == _SERVICE and (service := event.say("service_id")):
         return ("service", service)
-    if trigger := event.say("trigger_id"):
+    if trigger := event.say("trigger_id") or event.linked("trigger_id"):
         return ("trigger", trigger, event.say("host"))
+    if number := event.linked("event_id"):
+        return number
     raise PayloadError("event_id is missing, and so is trigger_id: nothing tells the problem from others")
 
 
@@ -115,7 +130,8 @@ def _check(event: Event, source: str) -> str:
         return "service"
     if source == _INTERNALS:
         return _INTERNAL.get(event.say("object"), "internal event")
-    return _identity.name(event.say("trigger_name") or event.say("event_name") or event.say("subject"), "trigger_name")
+    named = (event.say(field) for field in ("trigger_name", "event_name", "subject", "description"))
+    return _identity.name(_details.short(next(filter(None, named), "")), "trigger_name")
 
 
 def _severity(event: Event, update: frozenset[str]) -> str:
@@ -123,6 +139,29 @@ def _severity(event: Event, update: frozenset[str]) -> str:
     numbers = (event.say("new_severity") if "severity" in update else "", event.say("nseverity"))
     known = next((number for number in numbers if number in _SEVERITIES), event.say("severity"))
     return _SEVERITIES.get(known, known)
+
+
+def _is_value(message: Mapping[str, Any], event: Event) -> bool:
+    """Whether it is a value of an item, or its trend, which a connector may stream as well."""
+    is_of_item = "itemid" in message and ("type" in message or "count" in message)
+    return is_of_item and not (event.say("trigger_id") or event.say("trigger_name"))
+
+
+def _ended(event: Event, payload: Payload, options: Options) -> Alert:
+    """The end of a problem that a connector streamed: all it says is which, and when."""
+    when = event.stamp("event")
+    return _build.alert(
+        payload,
+        options,
+        identity=event.say("ended_id"),
+        resolved=True,
+        severity=_severity(event, frozenset()),
+        resource=event.say("host") or payload.source or "Zabbix",
+        check=_details.short(event.say("event_name")) or "problem",
+        labels=event.labels,
+        ends_at=when,
+        said_at=when,
+    )
 
 
 def _discovered(event: Event, payload: Payload, options: Options) -> Alert | None:

@@ -113,7 +113,12 @@ class Open:
     """Nobody is asked: the settings declared the source open in words."""
 
 
-Scheme = Bearer | Header | Basic | Hmac | Parameter | Field | Certificate | Open
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nobody is let in: the source is only asked."""
+
+
+Scheme = Bearer | Header | Basic | Hmac | Parameter | Field | Certificate | Open | Closed
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -139,6 +144,8 @@ def allowed(
     match scheme:
         case Open() | Certificate():
             return True
+        case Closed():
+            return False
         case Bearer(token=token, word=word):
             return hmac.compare_digest(_credentials(headers, word.lower().encode()), token)
         case Header(name=name, token=token):
@@ -199,7 +206,7 @@ def _field(body: bytes, name: str) -> bytes:
     """The text that a body's field holds; nothing when it is no JSON object and no form, or has no such text."""
     try:
         document = _document.decode(body)
-    except (DecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         return _form_field(body, name)
     value = document.get(name)
     return value.encode(errors="replace") if isinstance(value, str) else b""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tocsin.errors import TocsinError
-from tocsin.web.visits import ForbiddenError
+from tocsin.web.visits import ForbiddenError, UnreachableError, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,9 @@ class Certificates:
             UnreachableError: the certificate could not be fetched now.
         """
         now = self._clock()
+        if not proof.topic.isprintable() or not proof.certificate.isprintable():
+            # What is signed is names and values in lines: a line break inside a value could move the border between them.
+            raise UnprovenError("its topic or the address of its certificate has characters that none has")
         if scheme.topics and not any(fnmatchcase(proof.topic, topic) for topic in scheme.topics):
             raise UnprovenError(f"topic {proof.topic!r} is not among `auth.certificate.topics`")
         if proof.said_at is None or abs(now - proof.said_at) > scheme.max_age:
@@ -67,6 +70,10 @@ class Certificates:
             raise UnprovenError("the signature does not fit the message")
 
     async def _certificate(self, url: str, scheme: Certificate, now: datetime) -> x509.Certificate:
+        try:
+            check(url, scheme.hosts)  # also of one that was fetched for another source
+        except ForbiddenError as error:
+            raise UnprovenError(f"its certificate: {error}") from error
         known = self._fetched.get(url)
         if known and now - known.at < _KEPT_FOR:
             return known.certificate
@@ -74,10 +81,8 @@ class Certificates:
             raise UnprovenError("the address of its certificate does not end in .pem")
         try:
             certificate = x509.load_pem_x509_certificate(await self._visits.get(url, scheme.hosts))
-        except ForbiddenError as error:
-            raise UnprovenError(f"its certificate: {error}") from error
         except ValueError as error:
-            raise UnprovenError("what is at the address of its certificate is none") from error
+            raise UnreachableError("what is at the address of its certificate is none") from error
         if len(self._fetched) >= _KEPT:
             self._fetched.clear()
         self._fetched[url] = _Fetched(certificate, now)

@@ -137,6 +137,7 @@ class Hook:
             if not auth.allowed(source.scheme, request.headers, proving, self._door.clock(), said):
                 return None
         told = requests.without_token(received.inflated, source.scheme)
+        said = requests.without_proof(said, source.scheme)
         return requests.payload(request, source.kind, path, source=source.name, said=said, body=told)
 
     async def _is_genuine(self, payload: Payload, scheme: auth.Certificate) -> bool:
@@ -196,6 +197,8 @@ class Hook:
 def is_local(request: web.Request) -> bool:
     """Whether the caller is on this machine, and no proxy or browser on it that asks for somebody else."""
     headers = request.headers
+    if headers.get("Sec-Fetch-Site", "none") != "none":
+        return False
     return _is_loopback(request.remote or "") and not any(header in headers for header in _FROM_ELSEWHERE)
 
 

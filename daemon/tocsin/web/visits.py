@@ -63,12 +63,20 @@ class Visits:
             async with self._session.get(url, allow_redirects=False) as answer:
                 if answer.status >= _REFUSED:
                     raise UnreachableError(f"{urlsplit(url).hostname} answered {answer.status}")
-                body = await answer.content.read(LARGEST + 1)
+                body = await _read(answer.content)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnreachableError(f"{urlsplit(url).hostname} does not answer: {error!r}") from error
         if len(body) > LARGEST:
             raise UnreachableError(f"{urlsplit(url).hostname} answered more than {LARGEST} bytes")
         return body
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """All of it, or a little more than is taken; it comes in pieces."""
+    body = b""
+    while len(body) <= LARGEST and (piece := await content.read(LARGEST + 1 - len(body))):
+        body += piece
+    return body
 
 
 def check(url: str, hosts: Iterable[str]) -> None:
