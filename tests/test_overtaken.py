@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from house import T0, Clock, Road, alert, opened, rows
-from tocsin.model import Status
+from tocsin.model import Alert, Payload, Status
 from tocsin.overtaken import WINDOW
+from tocsin.sources import kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tocsin.model import Alert
 
 DAY = 24 * 3600.0
 
@@ -147,3 +147,47 @@ async def test_overtaken_alerts_are_no_part_of_a_replay(tmp_path: Path) -> None:
         await Road(store, clock).take(ends(60), fires(0))
         arrivals = await store.run(lambda tx: tx.rows("arrivals", (0, 99, 99)))
     assert [row[5] for row in arrivals] == ["unknown"]
+
+
+async def test_two_problems_under_one_fingerprint_are_told_apart_and_the_later_one_counts(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path) as store:
+        road = Road(store, clock)
+        fates = await road.take(alert(resource="web1"), alert(resource="web2"))
+        assert [fate.outcome for fate in fates] == ["opened", "opened"]
+        assert await rows(store, "select element, state, firing from incidents order by n") == [
+            ("DF1", "clear", 0),
+            ("DF2", "open", 1),
+        ]
+        (fate,) = await road.take(alert(resource="web1", status=Status.RESOLVED))
+        assert (fate.outcome, fate.incident) == ("resolved", fates[1].incident)
+
+
+@pytest.mark.parametrize(
+    ("skew", "firing", "over"),
+    [
+        (timedelta(), ["recorded"], ["resolved"]),
+        (-timedelta(days=1), ["unknown"], ["unknown"]),
+        (timedelta(days=1), ["recorded"], ["recorded"]),
+    ],
+    ids=["right", "a day behind", "a day ahead"],
+)
+async def test_where_an_end_is_a_moment_the_clock_of_the_platform_counts(
+    skew: timedelta, firing: list[str], over: list[str], tmp_path: Path
+) -> None:
+    """Prometheus has no word for the end of a problem, only `endsAt`."""
+    clock, kind = Clock(), kinds()["prometheus"]
+    theirs = clock.now + skew
+    labels = {"alertname": "Full", "instance": "web9"}
+    told = [
+        {"labels": labels, "startsAt": (theirs - timedelta(hours=1)).isoformat(), "endsAt": (theirs + ends).isoformat()}
+        for ends in (timedelta(minutes=4), timedelta(seconds=-1))
+    ]
+    async with opened(tmp_path) as store:
+        road = Road(store, clock)
+        outcomes = []
+        for one in told:
+            payload = Payload(body=json.dumps([one]).encode(), source="test")
+            alerts = [entry for entry in kind.parse(payload, kind.options(), clock.now) if isinstance(entry, Alert)]
+            outcomes.append([fate.outcome for fate in await road.take(*alerts)])
+    assert outcomes == [firing, over]

@@ -143,7 +143,7 @@ async def test_the_schema_steps_run_once(tmp_path: Path) -> None:
     for _ in range(2):
         async with opened(tmp_path) as store:
             applied = await rows(store, "select name from _sqlite_migrations order by id")
-    assert [name for (name,) in applied] == ["0001_start", "0002_desk", "0003_rule_changes"]
+    assert [name for (name,) in applied] == ["0001_start", "0002_desk", "0003_rule_changes", "0004_sources"]
 
 
 async def test_it_is_as_durable_as_promised(tmp_path: Path) -> None:

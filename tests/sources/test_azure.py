@@ -321,3 +321,9 @@ def test_an_older_log_alert_names_the_first_computer_and_expires() -> None:
 def test_a_message_of_no_schema_says_so(message: Any) -> None:
     with pytest.raises(PayloadError, match=r"data\.essentials is missing"):
         one(message)
+
+
+def test_a_resolve_without_a_time_does_not_claim_that_of_the_firing() -> None:
+    assert common(monitorCondition="Resolved").said_at is None
+    at = common(monitorCondition="Resolved", resolvedDateTime="2026-11-22T02:24:10Z").said_at
+    assert at == datetime(2026, 11, 22, 2, 24, 10, tzinfo=UTC)

@@ -21,6 +21,7 @@ MULTIPART = (
         (b'{"a": 1}', "application/json", {"a": 1}),
         (b'{"a": 1}', _forms.FORM, {"a": 1}),
         (b'\xef\xbb\xbf {"a": 1}', "text/plain", {"a": 1}),
+        (b'\n[{"a": 1}]\n', "application/json", {"a": 1}),
         (b"a=1&b=%C3%A9", _forms.FORM, {"a": "1", "b": "é"}),
         (b"a=1&b=2", "application/json", {"a": "1", "b": "2"}),
         (MULTIPART, _forms.MULTIPART, {"data": '{"a": "1\\n2"}', "file": "one\ntwo"}),
@@ -69,3 +70,9 @@ def test_a_field_that_holds_something_else_is_a_message_that_cannot_be_read(text
     with pytest.raises(PayloadError, match="the field") as caught:
         _forms.inner(text, "the field")
     assert not isinstance(caught.value, NotJsonError)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'[{"a": 1}, {"a": 2}]', b"[1]"])
+def test_a_list_of_none_or_of_many_is_not_one_message(body: bytes) -> None:
+    with pytest.raises(PayloadError, match="this is not a message"):
+        _forms.fields(Payload(body=body), "a message")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -160,3 +161,32 @@ def test_a_message_pushed_by_pubsub_is_the_same_incident() -> None:
 def test_what_is_missing_is_named(message: Any, sentence: str) -> None:
     with pytest.raises(PayloadError, match=sentence):
         parse(message)
+
+
+def test_a_list_and_an_incident_alone_are_read_too() -> None:
+    told = incident()
+    assert parse([{"version": "1.2", "incident": INCIDENT}, {}]) == [
+        told,
+        Unreadable(position=1, problem="incident is missing, or is no object"),
+    ]
+    assert one(INCIDENT) == told
+
+
+def test_the_data_of_a_push_may_have_line_breaks() -> None:
+    message = pushed(json.dumps({"version": "1.2", "incident": INCIDENT}).encode())
+    message["message"]["data"] = "\n".join(wrap(message["message"]["data"], 76)) + "\n"
+    assert one(message).fingerprint == "0.a"
+
+
+@pytest.mark.parametrize(
+    ("documentation", "description"),
+    [
+        ("Restart it.", "Restart it."),
+        ({"content": "Restart it.", "subject": "Restart"}, "Restart it."),
+        ({"subject": "Restart"}, "Restart"),
+        ({"links": []}, ""),
+        (None, ""),
+    ],
+)
+def test_the_documentation_describes(documentation: Any, description: str) -> None:
+    assert incident(documentation=documentation).description == description

@@ -132,3 +132,14 @@ def test_the_alarm_callback_is_known_by_stream_and_condition() -> None:
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message)
+
+
+def test_secret_fields_are_no_labels() -> None:
+    labels = event(fields={"host": "web1", "api_token": "made-up"}).labels
+    assert labels["host"] == "web1"
+    assert "made-up" not in str(labels)
+
+
+def test_the_test_of_an_alarm_callback_is_no_alert() -> None:
+    condition = {"id": "00000000-0000-0000-0000-000000000000", "type": "dummy", "title": "Test Alert"}
+    assert parse(CALLED | {"check_result": {"triggered_condition": condition, "triggered": True}}) == []

@@ -126,9 +126,19 @@ def test_the_body_is_the_text_where_the_address_has_the_state() -> None:
         (ALERT | {"state": "{{ $state }}"}, "state is ''"),
         (ALERT | {"hostname": "", "sysName": None}, "resource is missing"),
         ({"state": 1, "hostname": "a"}, "name is missing"),
-        ({"state": 1, "hostname": "a", "alert_id": 3}, "check is missing"),
     ],
 )
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message)
+
+
+def test_what_a_template_escaped_for_html_is_plain_again() -> None:
+    told = only(ALERT | {"title": "Port &quot;ge-0/0/1&quot;", "name": "Usage &gt; 80%", "msg": "in &amp; out"})
+    assert (told.summary, told.check, told.description) == ('Port "ge-0/0/1"', "Usage > 80%", "in & out")
+    assert told.fingerprint == only(ALERT).fingerprint
+
+
+def test_an_alert_without_a_name_has_its_number() -> None:
+    assert only({"state": 1, "hostname": "sw1", "rule_id": 5}).check == "rule 5"
+    assert only({"state": 1, "hostname": "sw1", "alert_id": 3}).check == "alert 3"

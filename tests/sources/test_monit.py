@@ -186,3 +186,8 @@ def test_the_date_of_the_exec_hook_is_in_the_zone_of_the_source() -> None:
 def test_what_is_missing_is_named(body: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(body)
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"  \t\n"])
+def test_what_stands_before_the_document_does_not_matter(before: bytes) -> None:
+    assert only(before + document({})) == only(document({}))

@@ -132,3 +132,17 @@ def test_a_time_without_an_offset_is_utc() -> None:
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message)
+
+
+def test_neither_the_token_of_the_address_nor_that_of_an_url_is_a_label() -> None:
+    parameters = {
+        "hostname": "shop.example.net",
+        "url": "/start?token=made-up",
+        "full_url": "https://someone:made-up@shop.example.net/",
+        "additional_urls": ["https://shop.example.net/a?key=made-up", "https://shop.example.net/b"],
+    }
+    body = json.dumps(MESSAGE | {"check_params": parameters}).encode()
+    (alert,) = pingdom.parse(Payload(body=body, given={"key": "made-up"}), pingdom.Options(), NOW)
+    assert isinstance(alert, Alert)
+    assert "made-up" not in str(alert)
+    assert alert.labels["check_params_additional_urls"] == "https://shop.example.net/a, https://shop.example.net/b"

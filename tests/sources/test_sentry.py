@@ -197,3 +197,26 @@ def test_tags_of_an_event_are_labels(tags: Any, name: str | None) -> None:
 def test_what_is_missing_is_named(message: Any, headers: dict[str, str], problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message, headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "statuses"), [("unresolved", [Status.FIRING]), ("resolved", [Status.RESOLVED]), ("ignored", [])]
+)
+def test_the_status_of_the_issue_decides_in_an_activity_alert(status: str, statuses: list[Status]) -> None:
+    for resource in ("", "activity_alert"):
+        entries = told("triggered", {"issue": ISSUE | {"status": status}}, resource)
+        assert [entry.status for entry in entries if isinstance(entry, Alert)] == statuses
+
+
+def test_what_names_no_project_is_about_the_source() -> None:
+    assert only(told("created", {"issue": ISSUE | {"project": None}})).resource == "sentry"
+    assert only(told("triggered", {"event": EVENT | {"project": None, "url": None}})).resource == "sentry"
+    assert only(parse(PLUGIN | {"project": None})).resource == "sentry"
+
+
+def test_secret_tags_are_no_labels() -> None:
+    tags: tuple[Any, ...] = ([["api_token", "made-up"], ["team", "web"]], {"api_token": "made-up", "team": "web"})
+    for told_tags in tags:
+        labels = only(told("triggered", {"event": EVENT | {"tags": told_tags}})).labels
+        assert labels["team"] == "web"
+        assert "made-up" not in str(labels)

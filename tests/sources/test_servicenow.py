@@ -165,3 +165,12 @@ def test_insert_multiple_gives_the_records_back() -> None:
 def test_what_is_missing_is_named(message: Any, sentence: str) -> None:
     with pytest.raises(PayloadError, match=sentence):
         parse(message)
+
+
+@pytest.mark.parametrize(
+    "info", [{"os": "Linux", "db_password": "made-up"}, '{"os": "Linux", "db_password": "made-up"}']
+)
+def test_secrets_in_the_additional_information_are_no_labels(info: Any) -> None:
+    labels = event(additional_info=info).labels
+    assert labels["additional_info_os"] == "Linux"
+    assert "made-up" not in str(labels)

@@ -373,3 +373,16 @@ def test_an_alarm_that_names_nothing_is_refused() -> None:
 def test_a_body_that_is_no_json_is_told_apart() -> None:
     with pytest.raises(NotJsonError):
         parse("hello")
+
+
+@pytest.mark.parametrize("change", [{"type": None}, {"message": DOCUMENT}])
+def test_an_envelope_that_somebody_opened_is_still_one(change: dict[str, Any]) -> None:
+    (told,) = parse(envelope(DOCUMENT) | change)
+    assert isinstance(told, Alert)
+    assert told.fingerprint == document().fingerprint
+
+
+@pytest.mark.parametrize("subject", ["[Major Ok]From Cloud Eye", "[紧急告警恢复]云监控通知"])
+def test_the_end_of_nobody_knows_what_is_no_alert(subject: str) -> None:
+    assert parse(envelope("x", subject=subject)) == []
+    assert one("x", subject=subject.replace("Ok", "Alarm").replace("恢复", "")).status == "firing"

@@ -405,7 +405,7 @@ def test_nul_characters_never_reach_the_store() -> None:
         (envelope("x", MessageId=None), "the id of the message is missing"),
         (event("AWS Health Event", {}), "detail.eventArn is missing"),
         (event("EC2 Instance State-change Notification", {}), "detail.instance-id or detail.state is missing"),
-        ([], "this is not a message of Amazon SNS"),
+        (1, "this is not a message of Amazon SNS"),
     ],
 )
 def test_what_is_missing_is_named(body: Any, sentence: str) -> None:
@@ -435,3 +435,72 @@ def test_a_tag_of_the_alarm_may_say_how_severe_it_is(tags: Any) -> None:
     by_event = one(envelope(event("CloudWatch Alarm State Change", detail, resources=[ARN])))
     assert by_event.severity is alarm(AlarmTags=tags).severity is Severity.CRITICAL
     assert by_event.labels["severity"] == "critical"
+
+
+def test_a_list_of_messages_is_read_one_by_one() -> None:
+    assert parse([envelope(ALARM), 1, ALARM]) == [
+        alarm(),
+        Unreadable(position=1, problem="this is not a message of Amazon SNS: Expected `object`, got `int`"),
+        one(ALARM),
+    ]
+    assert parse([]) == []
+
+
+@pytest.mark.parametrize("change", [{"Type": None}, {"Message": ALARM}])
+def test_an_envelope_that_somebody_opened_is_still_one(change: dict[str, Any]) -> None:
+    assert one(envelope(ALARM) | change).fingerprint == ARN
+
+
+def test_an_attribute_may_name_the_resource() -> None:
+    attributes = {"host": {"Type": "String", "Value": "db1"}}
+    assert one(envelope("disk full", MessageAttributes=attributes)).resource == "db1"
+    assert one(envelope({"host": "db2"}, MessageAttributes=attributes)).resource == "db2"
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        ("NON_COMPLIANT", Status.FIRING),
+        ("COMPLIANT", Status.RESOLVED),
+        ("NOT_APPLICABLE", Status.RESOLVED),
+        ("INSUFFICIENT_DATA", Status.FIRING),
+    ],
+)
+def test_a_resource_complies_with_a_rule_or_not(result: str, status: Status) -> None:
+    def evaluated(result: str, **more: str) -> Alert:
+        detail = {"resourceId": "bucket-1", "configRuleName": "s3-private"} | more
+        return one(
+            event("Config Rules Compliance Change", detail | {"newEvaluationResult": {"complianceType": result}})
+        )
+
+    told = evaluated(result)
+    assert (told.status, told.resource, told.check) == (status, "bucket-1", "s3-private")
+    assert told.fingerprint == evaluated("NON_COMPLIANT").fingerprint
+    assert told.fingerprint != evaluated(result, resourceId="bucket-2").fingerprint
+    assert told.fingerprint != evaluated(result, configRuleName="s3-logged").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "expires"),
+    [
+        ({"Compliance": {"Status": "FAILED"}}, Status.FIRING, False),
+        ({"Compliance": {"Status": "PASSED"}}, Status.RESOLVED, True),
+        ({"Workflow": {"Status": "RESOLVED"}}, Status.RESOLVED, True),
+        ({"RecordState": "ARCHIVED"}, Status.RESOLVED, True),
+        ({}, Status.FIRING, True),
+    ],
+)
+def test_a_finding_of_security_hub_is_one_problem(change: dict[str, Any], status: Status, *, expires: bool) -> None:
+    finding = {"Id": "finding-1", "Title": "S3 is public", "Resources": [{"Id": "arn:aws:s3:::bucket-1"}]}
+    told = one(event("Security Hub Findings - Imported", {"findings": [finding | change]}))
+    assert (told.status, told.fingerprint) == (status, "finding-1")
+    assert (told.resource, told.check) == ("bucket-1", "S3 is public")
+    assert (told.ends_at is not None) == expires
+
+
+def test_secrets_of_an_event_are_no_labels() -> None:
+    detail = {"responseElements": {"credentials": {"sessionToken": "made-up"}}, "eventName": "AssumeRole"}
+    labels = one(event("AWS API Call via CloudTrail", detail)).labels
+    assert labels["detail_eventName"] == "AssumeRole"
+    assert "made-up" not in str(labels)
+    assert "made-up" not in str(one(envelope({"service": "x", "api_token": "made-up"})).labels)

@@ -301,3 +301,15 @@ def test_any_id_may_be_asked_for(number: str) -> None:
     (over,) = patched(number, **CLEARED)
     assert isinstance(over, Alert)
     assert "\0" not in over.fingerprint + over.resource
+
+
+@pytest.mark.parametrize("field", ["clearUserId", "clearSystemId", "alarmClearedTime"])
+def test_a_clearing_task_is_known_without_its_address(field: str) -> None:
+    pattern = [{"externalAlarmId": "TS-1", "sourceSystemId": "truesight"}]
+    told = one(asked({"alarmPattern": pattern, field: "2026-11-22T02:24:10Z"}, ""))
+    assert (told.status, told.fingerprint) == ("resolved", alarm().fingerprint)
+
+
+@pytest.mark.parametrize("task", [{"ackUserId": "noc"}, {"comment": {"comment": "seen"}}, {}])
+def test_another_task_without_its_address_is_no_alert(task: dict[str, Any]) -> None:
+    assert parse(asked({"alarmPattern": [{"externalAlarmId": "TS-1"}]} | task, "")) == []

@@ -124,7 +124,7 @@ def test_a_message_without_heartbeat_is_a_test(msg: str | None) -> None:
         ({}, "heartbeat, monitor and msg are missing"),
         ({"heartbeat": {"monitorID": 1}, "monitor": MONITOR}, "heartbeat.status is ''"),
         ({"heartbeat": HEARTBEAT | {"status": 9}, "monitor": MONITOR}, "heartbeat.status is '9'"),
-        ({"heartbeat": {"status": 0}, "monitor": {"name": "x"}}, "identity of the problem is missing"),
+        ({"heartbeat": {"status": 0}, "monitor": {"hostname": "x"}}, "identity of the problem is missing"),
         ({"heartbeat": [1], "monitor": None}, "heartbeat is no object"),
         ({"Title": "x", "Body": "y", "status": 0}, "is missing"),
     ],
@@ -136,3 +136,25 @@ def test_what_is_missing_is_named(message: Any, problem: str) -> None:
 
 def test_a_monitor_without_a_name_has_its_number() -> None:
     assert only(monitor={"name": None, "url": None}).resource == "monitor 12"
+
+
+@pytest.mark.parametrize("days", [14, 1, 0, -3])
+def test_a_domain_that_expires_is_a_problem_for_a_day_at_least(days: int) -> None:
+    (alert,) = parse({"heartbeat": None, "monitor": None, "msg": f"Domain name example.net will expire in {days} days"})
+    assert isinstance(alert, Alert)
+    assert (alert.resource, alert.check) == ("example.net", "Domain name example.net")
+    assert alert.ends_at == NOW + timedelta(days=max(days, 1))
+
+
+def test_a_body_without_an_id_is_known_by_name_and_address() -> None:
+    def flat(status: str, name: str = "Shop", address: str = "https://shop.example.net/start") -> Alert:
+        (alert,) = parse({"status": status, "name": name, "hostnameOrURL": address, "msg": "timeout"})
+        assert isinstance(alert, Alert)
+        return alert
+
+    down, up = flat("🔴 Down"), flat("✅ Up")
+    assert (down.status, up.status, down.resource) == ("firing", "resolved", "shop.example.net")
+    assert down.fingerprint == up.fingerprint
+    assert flat("🔴 Down", name="Store").fingerprint != down.fingerprint
+    assert flat("🔴 Down", address="db1.example.net:5432").resource == "db1.example.net"
+    assert flat("🔴 Down", address="Heartbeat").resource == "Shop"

@@ -178,3 +178,9 @@ def test_a_monitor_of_the_indexer_is_known_by_its_trigger() -> None:
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message)
+
+
+def test_secrets_of_an_event_are_no_labels() -> None:
+    labels = only(ALERT | {"data": {"srcuser": "shop", "password": "made-up"}}).labels
+    assert labels["data_srcuser"] == "shop"
+    assert "made-up" not in str(labels)

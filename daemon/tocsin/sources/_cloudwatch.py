@@ -7,6 +7,7 @@ many time series at once.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -193,6 +194,7 @@ def _short(part: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name not in {*_LONG_IN_STATE, "description"}}
 
 
+@lru_cache(maxsize=4_096)
 def _console(arn: str) -> str:
     """Where to see the alarm, by its ARN; nothing for partitions whose console is elsewhere."""
     parts = arn.split(":", 6)

@@ -57,6 +57,9 @@ def each(
         NotJsonError: see `_read.unread`.
         PayloadError: it is one message, and cannot be read.
     """
+    message = _read.whole(body, decoder)
+    if message is not None:
+        return numbered(build(message))
     raw = _read.unread(body)
     if bytes(raw).lstrip()[:1] != b"[":
         return numbered(build(_read.entry(raw, decoder, what)))

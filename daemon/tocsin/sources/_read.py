@@ -67,6 +67,21 @@ def fast(body: bytes, decoder: Decoder[T]) -> T | None:
         return None
 
 
+def whole(body: bytes, decoder: Decoder[T]) -> T | None:
+    """What a body of at most MAX_DEPTH levels says, as the decoder's type; None for any other: `unread` tells which.
+
+    Fit for what has no type: it saves reading the body twice.
+
+    Raises:
+        NotJsonError: the body is not UTF-8.
+    """
+    clean = _clean(body)
+    try:
+        return decoder.decode(clean) if is_shallow(clean) else None
+    except DecodeError:
+        return None
+
+
 def unread(body: bytes) -> Raw:
     """The whole body, known to be JSON of at most MAX_DEPTH levels: the door of all that is read without a type.
 

@@ -86,10 +86,12 @@ def _notifications(payload: Payload) -> list[Any]:
     """The notifications of a message, each still to be looked at."""
     if not _macros.is_json(payload):
         return _bulk(payload.body) or [_macros.fields(payload)]
-    documents = _lines.documents(payload.body)
-    if len(documents) != 1:
-        return list(documents)
-    message = _object(documents[0])
+    message = _read.whole(payload.body, _read.OBJECT)
+    if message is None:
+        documents = _lines.documents(payload.body)
+        if len(documents) != 1:
+            return list(documents)
+        message = _object(documents[0])
     return next((message[name] for name in _BATCHES if isinstance(message.get(name), list)), [message])
 
 

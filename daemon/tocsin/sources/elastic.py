@@ -85,6 +85,7 @@ class _Family(NamedTuple):
     instance: tuple[str, ...]
     state: tuple[str, ...]
     said_at: tuple[str, ...]
+    started: tuple[str, ...] = ("kibana.alert.start", "kibana.alert.original_time", "signal.original_time", "start")
 
 
 _TEMPLATE = _Family(_RULE, _NAME, _INSTANCE + _ALERT + _UUID, _GROUPS + _STATES, _DATES)
@@ -108,6 +109,7 @@ _MATCH = _Family(
     instance=("alert_uid",),
     state=("alert_status", "alert_state"),
     said_at=("alert_time",),
+    started=("@timestamp",),
 )
 """A match of ElastAlert is a document with any fields: its `status` and its time are not those of the alert."""
 
@@ -276,9 +278,7 @@ def _alert(found: dict[str, Any], payload: Payload, options: Options) -> Alert:
         summary=_dotted.first(found, _TITLE),
         description=_dotted.first(found, _TEXT),
         labels=_labelled(found),
-        starts_at=_templated.moment(
-            found, ("kibana.alert.start", "kibana.alert.original_time", "signal.original_time", "start")
-        ),
+        starts_at=_templated.moment(found, family.started),
         ends_at=(_templated.moment(found, ("kibana.alert.end", "end")) or said_at) if resolved else None,
         said_at=said_at,
         url=_dotted.first(found, _LINK),

@@ -54,6 +54,9 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
 
     if not _macros.is_json(payload):
         return _none_or_one(build(_macros.fields(payload)))
+    message = _read.whole(payload.body, _read.OBJECT)
+    if message is not None:
+        return _none_or_one(build(message))
     documents = _lines.documents(payload.body)
     if len(documents) == 1:
         return _none_or_one(build(_object(documents[0])))

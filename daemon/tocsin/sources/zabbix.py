@@ -66,9 +66,11 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
         message = _read.entry(_lines.read(document), _read.OBJECT, "an object of Zabbix macros")
         return _alert(message, payload, options)
 
-    form = _messages.form(payload)
-    if form is not None:
-        return _none_or_one(_alert(form, payload, options))
+    message: Mapping[str, Any] | None = _messages.form(payload)
+    if message is None:
+        message = _read.whole(payload.body, _read.OBJECT)
+    if message is not None:
+        return _none_or_one(_alert(message, payload, options))
     documents = _lines.documents(payload.body)
     return _none_or_one(build(documents[0])) if len(documents) == 1 else _lines.each(documents, build)
 
