@@ -141,7 +141,7 @@ def test_neither_the_token_of_the_address_nor_that_of_an_url_is_a_label() -> Non
         "full_url": "https://someone:made-up@shop.example.net/",
         "additional_urls": ["https://shop.example.net/a?key=made-up", "https://shop.example.net/b"],
     }
-    body = json.dumps(MESSAGE | {"check_params": parameters}).encode()
+    body = json.dumps(DOWN | {"check_params": parameters}).encode()
     (alert,) = pingdom.parse(Payload(body=body, given={"key": "made-up"}), pingdom.Options(), NOW)
     assert isinstance(alert, Alert)
     assert "made-up" not in str(alert)

@@ -124,9 +124,9 @@ def test_a_message_without_heartbeat_is_a_test(msg: str | None) -> None:
         ({}, "heartbeat, monitor and msg are missing"),
         ({"heartbeat": {"monitorID": 1}, "monitor": MONITOR}, "heartbeat.status is ''"),
         ({"heartbeat": HEARTBEAT | {"status": 9}, "monitor": MONITOR}, "heartbeat.status is '9'"),
-        ({"heartbeat": {"status": 0}, "monitor": {"hostname": "x"}}, "identity of the problem is missing"),
+        ({"heartbeat": {"status": 0}, "monitor": {"hostname": "x"}}, "id and name of the monitor are missing"),
         ({"heartbeat": [1], "monitor": None}, "heartbeat is no object"),
-        ({"Title": "x", "Body": "y", "status": 0}, "is missing"),
+        ({"Title": "x", "Body": "y", "status": 0}, "id and name of the monitor are missing"),
     ],
 )
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:

@@ -1,11 +1,13 @@
 """A request as a file tells it: what a platform posted, kept for reading it again, in tests and on the command line.
 
 The head is what HTTP writes before a body: a request line (`PUT /v2/alerts/disk-db1/close?identifierType=alias HTTP/1.1`),
-which may be left out where it says nothing, and a `Name: value` line for each header. Knows no platform and no network.
+which may be left out where it says nothing, and a `Name: value` line for each header. Headers alone may be a JSON object. Knows
+no platform and no network.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -58,6 +60,8 @@ def read(head: str) -> tuple[str, str, dict[str, str]]:
     Raises:
         ValueError: a line of it is neither.
     """
+    if head.lstrip().startswith("{"):
+        return "POST", "/", _object(head)
     method, target, headers = "POST", "/", {}
     for number, line in enumerate(filter(str.strip, head.splitlines())):
         asked = _LINE.fullmatch(line.strip())
@@ -69,6 +73,15 @@ def read(head: str) -> tuple[str, str, dict[str, str]]:
         else:
             raise ValueError(f"{line.strip()!r} is no header: write `Name: value`, or `POST /path` in the first line")
     return method, target, headers
+
+
+def _object(head: str) -> dict[str, str]:
+    """Headers as a JSON object: name → value."""
+    try:
+        told = json.loads(head)
+    except ValueError as error:
+        raise ValueError(f"the headers are neither lines nor a JSON object: {error}") from None
+    return {str(name).lower(): str(value) for name, value in told.items()}
 
 
 def _asked(routes: Iterable[Route], method: str, target: str) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 Format: the events of a stream connector as JSON: `host_status`, `service_status` and `ba_status` with the names of Centreon
 Broker (https://docs.centreon.com/docs/developer/developer-broker-mapping/), of the certified connectors, bare or as the
-`event` of Splunk's, or of a template (`config/sources/centreon/`); one, a list, or several one after the other. And the
+`event` of Splunk's, with Canopsis' or SIGNL4's names, or of a template (`config/sources/centreon/`); one, a list, or several one after the other. And the
 macros of a notification command, as JSON, form fields or lines, as `nagios` reads them.
 Authentication: stream connector: the token of the connector (`Authorization: Splunk …`); command: whatever curl can send.
 Identity: `host_id` and `service_id`, or `ba_id`; where they are not sent, the names of host and service, or business activity.
@@ -21,7 +21,7 @@ from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _labels, _lines, _macros, _read, _severity, _times
+from tocsin.sources import _build, _details, _dig, _labels, _lines, _macros, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -49,16 +49,23 @@ _STATES = {
 _NO_ALERTS = ("ack", "downtime", "flapping", "comment")
 """What `event_type` or `element` begins with when it is no state."""
 
-_OF_A_COMMAND = ("NOTIFICATIONTYPE", "HOSTSTATE", "SERVICESTATE")
+_OF_A_COMMAND = ("notificationtype", "hoststate", "servicestate")
 """What tells the macros of a notification command from an event."""
 
-_HOST = ("host_name", "hostname", "host", "HOSTNAME")
-_SERVICE = ("service_description", "service", "service_desc")
-_BUSINESS = ("ba_name", "ba")
-_STATE = ("state", "current_state", "status")
-_SAYS = ("last_update", "last_check", "event_timestamp", "timestamp", "time")
-_STARTS = ("last_hard_state_change", "last_state_change", *_SAYS)
-_TEXTS = frozenset({"output", "plugin_output", "long_output", "perfdata", "perf_data"})
+_KIND = ("eventtype", "element")
+_HOST = ("hostname", "host", "component")
+_SERVICE = ("servicedescription", "service", "servicedesc")
+_BUSINESS = ("baname", "ba")
+_STATE = ("state", "currentstate", "status")
+_SAYS = ("lastupdate", "lastcheck", "eventtimestamp", "timestamp", "time")
+_STARTS = ("lasthardstatechange", "laststatechange", *_SAYS)
+_OUTPUT = ("output", "pluginoutput", "message")
+"""Names of fields in lower case, without signs."""
+
+_NO_LABELS = frozenset({"output", "pluginoutput", "message", "longoutput", "perfdata"})
+_NO_EVENTS = frozenset({"index", "create"})
+"""What alone is in the lines between events, as Elasticsearch wants them."""
+
 _SOFT = frozenset({"0", "0.0", "SOFT"})
 
 _BETWEEN = re.compile(r"[\s,]*")
@@ -83,6 +90,9 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
 
     if not _macros.is_json(payload):
         return _one(_notified(_macros.fields(payload), payload, options))
+    message = _read.whole(payload.body, _read.OBJECT)
+    if message is not None:
+        return _one(_alert(message, payload, options))
     documents = _documents(payload.body)
     return _one(build(documents[0])) if len(documents) == 1 else _lines.each(documents, build)
 
@@ -128,19 +138,25 @@ def _alert(event: dict[str, Any], payload: Payload, options: Options) -> Alert |
     inner = event.get("event")
     if isinstance(inner, dict):
         event = {"time": event.get("time")} | inner
+    elif inner == "metric" or (event and event.keys() <= _NO_EVENTS):
+        return None
     if any(map(_is_of_a_command, event)):
         return _notified(event, payload, options)
-    texts = {
-        name: text
-        for name, value in event.items()
-        if not isinstance(value, (dict, list)) and (text := _read.text(value).strip())
-    }
-    return None if _is_no_state(texts) else _status(texts, _dig.mapping(event, "cache"), payload, options)
+    said: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for name, value in event.items():
+        text = "" if isinstance(value, (dict, list)) else _read.text(value).strip()
+        if text:
+            plain = _details.plain(name)
+            said.setdefault(plain, text)
+            if plain not in _NO_LABELS:
+                labels[name] = text
+    return None if _is_no_state(said) else _status(said, labels, _dig.mapping(event, "cache"), payload, options)
 
 
 @lru_cache(maxsize=4096)
 def _is_of_a_command(name: str) -> bool:
-    return name.upper().endswith(_OF_A_COMMAND)
+    return _details.plain(name).endswith(_OF_A_COMMAND)
 
 
 def _notified(told: Mapping[str, Any], payload: Payload, options: Options) -> Alert | None:
@@ -148,73 +164,73 @@ def _notified(told: Mapping[str, Any], payload: Payload, options: Options) -> Al
     return _macros.alert(_macros.named(told), payload, options, lambda host, service: (host, service))
 
 
-def _is_no_state(event: Mapping[str, str]) -> bool:
+def _is_no_state(said: Mapping[str, str]) -> bool:
     """Whether it is an acknowledgement, a downtime or the like, of which the broker sends events as well."""
-    kind = _first(event, ("event_type", "element")).lower()
-    return kind.startswith(_NO_ALERTS) or ("author" in event and "entry_time" in event)
+    return _first(said, _KIND).lower().startswith(_NO_ALERTS) or ("author" in said and "entrytime" in said)
 
 
-def _status(event: Mapping[str, str], cache: Mapping[str, Any], payload: Payload, options: Options) -> Alert | None:
+def _status(
+    said: Mapping[str, str], labels: dict[str, str], cache: Mapping[str, Any], payload: Payload, options: Options
+) -> Alert | None:
     """The alert of a state; None for one that is not known to be a problem."""
-    about, identity, resource, check = _subject(event, cache)
-    state = _word(_first(event, _STATE), about)
+    about, identity, resource, check = _subject(said, cache)
+    state = _word(_first(said, _STATE), about)
     if not state:
         raise PayloadError("state is missing or empty")
     over = _severity.is_clear(state)
-    if state.upper() == "PENDING" or (not over and _is_soft(event)):
+    if state.upper() == "PENDING" or (not over and said.get("statetype", "").upper() in _SOFT):
         return None
-    changed = _first_moment(event, _STARTS)
-    first, _, rest = _first(event, ("output", "plugin_output")).partition("\n")
+    changed = _first_moment(said, _STARTS)
+    first, _, rest = _first(said, _OUTPUT).partition("\n")
     return _build.alert(
         payload,
         options,
         identity=identity,
         resolved=over,
-        severity=_before(event, about) or state if over else state,
+        severity=_before(said, about) or state if over else state,
         resource=resource,
         check=check,
         summary=first,
-        description="\n".join(filter(None, (rest.strip(), event.get("long_output", "")))),
-        labels=_cached(cache) | {name: event[name] for name in event if name not in _TEXTS} | {"state": state},
+        description="\n".join(filter(None, (rest.strip(), said.get("longoutput", "")))),
+        labels=_cached(cache) | labels | {"state": state},
         starts_at=None if over else changed,
         ends_at=changed if over else None,
-        said_at=_first_moment(event, _SAYS),
-        url=_first(event, ("url", "notes_url", "action_url")),
+        said_at=_first_moment(said, _SAYS),
+        url=_first(said, ("url", "notesurl", "actionurl")),
     )
 
 
-def _subject(event: Mapping[str, str], cache: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str, str]:
+def _subject(said: Mapping[str, str], cache: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str, str]:
     """What the event is about: host, service or business activity; its identity, resource and check."""
-    ba = _first(event, _BUSINESS) or _dig.text(cache, "ba", "ba_name")
-    ba_id = _number(event, "ba_id")
+    ba = _first(said, _BUSINESS) or _dig.text(cache, "ba", "ba_name")
+    ba_id = _number(said, "baid")
     if ba or ba_id:
         return "ba", ("ba", ba_id or ba), ba or f"business activity {ba_id}", BUSINESS_CHECK
-    host, host_id = _first(event, _HOST) or _dig.text(cache, "host", "name"), _number(event, "host_id")
-    service = _first(event, _SERVICE) or _dig.text(cache, "service", "description")
-    service_id = _number(event, "service_id")
+    host, host_id = _first(said, _HOST) or _dig.text(cache, "host", "name"), _number(said, "hostid")
+    service = _first(said, _SERVICE) or (said.get("resource", "") if "component" in said else "")
+    service, service_id = service or _dig.text(cache, "service", "description"), _number(said, "serviceid")
     if not (host or host_id):
         raise PayloadError("host_id and the name of the host are missing")
     resource = host or f"host {host_id}"
     if not (service or service_id):
-        if _first(event, ("event_type", "element")).lower().startswith("service"):
+        if _first(said, _KIND).lower().startswith("service"):
             raise PayloadError("service_id and the description of the service are missing")
         return "host", ("id", host_id, "") if host_id else (host, ""), resource, _macros.HOST_CHECK
     identity = ("id", host_id, service_id) if host_id and service_id else (host or host_id, service or service_id)
     return "service", identity, resource, service or f"service {service_id}"
 
 
-def _first(event: Mapping[str, str], names: Sequence[str]) -> str:
-    return next((event[name] for name in names if name in event), "")
+def _first(said: Mapping[str, str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in said:
+            return said[name]
+    return ""
 
 
-def _number(event: Mapping[str, str], name: str) -> str:
+def _number(said: Mapping[str, str], name: str) -> str:
     """An id, without the fraction that Lua may give it; 0 is none."""
-    found = event.get(name, "").removesuffix(".0")
+    found = said.get(name, "").removesuffix(".0")
     return "" if found == "0" else found
-
-
-def _is_soft(event: Mapping[str, str]) -> bool:
-    return event.get("state_type", "").upper() in _SOFT
 
 
 def _word(state: str, about: str) -> str:
@@ -222,14 +238,17 @@ def _word(state: str, about: str) -> str:
     return _STATES[about].get(state.removesuffix(".0"), state)
 
 
-def _before(event: Mapping[str, str], about: str) -> str:
+def _before(said: Mapping[str, str], about: str) -> str:
     """The state before it was over, where the event says it."""
-    state = _word(_first(event, ("last_hard_state", "previous_state")), about)
+    state = _word(_first(said, ("lasthardstate", "previousstate")), about)
     return "" if _severity.is_clear(state) else state
 
 
-def _first_moment(event: Mapping[str, str], names: Sequence[str]) -> datetime | None:
-    return next(filter(None, (_times.moment(event[name]) for name in names if name in event)), None)
+def _first_moment(said: Mapping[str, str], names: Sequence[str]) -> datetime | None:
+    for name in names:
+        if name in said and (moment := _times.moment(said[name])):
+            return moment
+    return None
 
 
 def _cached(cache: Mapping[str, Any]) -> dict[str, str]:

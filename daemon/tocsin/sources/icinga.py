@@ -70,10 +70,12 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
 
     if not _macros.is_json(payload):
         return _none_or_one(_notification(_macros.fields(payload), payload, options))
-    documents = _lines.documents(payload.body)
-    if len(documents) != 1:
-        return _lines.each(documents, build)
-    message = _read.entry(_lines.read(documents[0]), _read.OBJECT, "an object of Icinga")
+    message = _read.whole(payload.body, _read.OBJECT)
+    if message is None:
+        documents = _lines.documents(payload.body)
+        if len(documents) != 1:
+            return _lines.each(documents, build)
+        message = _read.entry(_lines.read(documents[0]), _read.OBJECT, "an object of Icinga")
     if isinstance(results := message.get("results"), list):
         return _lines.each(results, lambda listed: _icinga.listed(listed, payload, options))
     return _none_or_one(_alert(message, payload, options))

@@ -127,13 +127,15 @@ def _alert(
     heartbeat, monitor = parts
     number = _dig.text(monitor, "id") or _dig.first(heartbeat, "monitorID", "monitor_id")
     name = _dig.first(monitor, "name", "pathName") or (f"monitor {number}" if number else "")
+    if not name:
+        raise PayloadError("id and name of the monitor are missing: nothing tells this monitor from others")
     resource = _resource(monitor) or name
     at = _times.local(_dig.text(heartbeat, "time"), UTC)
     first = _dig.text(heartbeat, "important") not in {"false", "0"}
     return _build.alert(
         payload,
         options,
-        identity=number or (("monitor", name, resource) if name else ""),
+        identity=number or ("monitor", name, resource),
         resolved=resolved,
         severity=_UP if resolved else _DOWN,
         resource=resource,
