@@ -327,3 +327,15 @@ def test_a_resolve_without_a_time_does_not_claim_that_of_the_firing() -> None:
     assert common(monitorCondition="Resolved").said_at is None
     at = common(monitorCondition="Resolved", resolvedDateTime="2026-11-22T02:24:10Z").said_at
     assert at == datetime(2026, 11, 22, 2, 24, 10, tzinfo=UTC)
+
+
+def test_secret_properties_of_an_operator_are_no_labels() -> None:
+    properties = {"team": "web", "apiKey": "made-up"}
+    told = (
+        common(CONTEXT | {"properties": properties}),
+        one({"data": {"essentials": ESSENTIALS, "alertContext": CONTEXT, "customProperties": properties}}),
+        one({"data": OLDER["data"] | {"properties": properties}}),
+    )
+    for alert in told:
+        assert "web" in (alert.labels.get("team"), alert.labels.get("properties_team"))
+        assert "made-up" not in str(alert)

@@ -23,7 +23,7 @@ MULTIPART = (
         (b'\xef\xbb\xbf {"a": 1}', "text/plain", {"a": 1}),
         (b'\n[{"a": 1}]\n', "application/json", {"a": 1}),
         (b"a=1&b=%C3%A9", _forms.FORM, {"a": "1", "b": "é"}),
-        (b"a=1&b=2", "application/json", {"a": "1", "b": "2"}),
+        (b"a=1&b=2\r\n", "application/json", {"a": "1", "b": "2"}),
         (MULTIPART, _forms.MULTIPART, {"data": '{"a": "1\\n2"}', "file": "one\ntwo"}),
         (MULTIPART.replace(b"\r\n", b"\n"), "application/json", {"data": '{"a": "1\\n2"}', "file": "one\ntwo"}),
     ],

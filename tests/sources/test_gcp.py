@@ -190,3 +190,8 @@ def test_the_data_of_a_push_may_have_line_breaks() -> None:
 )
 def test_the_documentation_describes(documentation: Any, description: str) -> None:
     assert incident(documentation=documentation).description == description
+
+
+def test_a_name_that_is_too_long_is_cut() -> None:
+    told = incident(condition_name="c" * 600, resource_name="r" * 600)
+    assert (len(told.check), len(told.resource), told.fingerprint) == (512, 512, "0.a")

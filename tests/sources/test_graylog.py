@@ -143,3 +143,8 @@ def test_secret_fields_are_no_labels() -> None:
 def test_the_test_of_an_alarm_callback_is_no_alert() -> None:
     condition = {"id": "00000000-0000-0000-0000-000000000000", "type": "dummy", "title": "Test Alert"}
     assert parse(CALLED | {"check_result": {"triggered_condition": condition, "triggered": True}}) == []
+
+
+def test_names_that_are_too_long_are_cut() -> None:
+    told = only(TOLD | {"event_definition_title": "t" * 600, "event": EVENT | {"key_tuple": ["k" * 600]}})
+    assert (len(told.check), len(told.resource)) == (512, 512)

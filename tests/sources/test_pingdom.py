@@ -146,3 +146,8 @@ def test_neither_the_token_of_the_address_nor_that_of_an_url_is_a_label() -> Non
     assert isinstance(alert, Alert)
     assert "made-up" not in str(alert)
     assert alert.labels["check_params_additional_urls"] == "https://shop.example.net/a, https://shop.example.net/b"
+
+
+def test_a_name_that_is_too_long_is_cut() -> None:
+    told = only(DOWN | {"check_name": "n" * 600, "check_params": {}})
+    assert (len(told.check), len(told.resource)) == (512, 512)

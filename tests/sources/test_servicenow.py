@@ -174,3 +174,9 @@ def test_secrets_in_the_additional_information_are_no_labels(info: Any) -> None:
     labels = event(additional_info=info).labels
     assert labels["additional_info_os"] == "Linux"
     assert "made-up" not in str(labels)
+
+
+def test_names_that_are_too_long_are_cut_and_still_identify() -> None:
+    first, second = (event(node="n" * 600, metric_name="m" * 600 + end) for end in ("1", "2"))
+    assert (len(first.resource), len(first.check)) == (512, 512)
+    assert first.fingerprint != second.fingerprint

@@ -313,3 +313,8 @@ def test_a_clearing_task_is_known_without_its_address(field: str) -> None:
 @pytest.mark.parametrize("task", [{"ackUserId": "noc"}, {"comment": {"comment": "seen"}}, {}])
 def test_another_task_without_its_address_is_no_alert(task: dict[str, Any]) -> None:
     assert parse(asked({"alarmPattern": [{"externalAlarmId": "TS-1"}]} | task, "")) == []
+
+
+def test_names_that_are_too_long_are_cut() -> None:
+    told = alarm(probableCause="c" * 600, alarmedObject={"id": "o" * 600})
+    assert (len(told.check), len(told.resource), told.fingerprint) == (512, 512, alarm().fingerprint)

@@ -158,3 +158,8 @@ def test_a_body_without_an_id_is_known_by_name_and_address() -> None:
     assert flat("🔴 Down", name="Store").fingerprint != down.fingerprint
     assert flat("🔴 Down", address="db1.example.net:5432").resource == "db1.example.net"
     assert flat("🔴 Down", address="Heartbeat").resource == "Shop"
+
+
+def test_a_name_that_is_too_long_is_cut() -> None:
+    told = only(monitor={"name": "n" * 600, "url": None})
+    assert (len(told.check), len(told.resource), told.fingerprint) == (512, 512, "12")

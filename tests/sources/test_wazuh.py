@@ -184,3 +184,29 @@ def test_secrets_of_an_event_are_no_labels() -> None:
     labels = only(ALERT | {"data": {"srcuser": "shop", "password": "made-up"}}).labels
     assert labels["data_srcuser"] == "shop"
     assert "made-up" not in str(labels)
+
+
+def test_each_file_that_rootcheck_finds_is_a_problem_of_its_own() -> None:
+    def found(data: dict[str, str]) -> Alert:
+        return only(rule("510", 7, location="rootcheck", data=data))
+
+    first = found({"title": "File is owned by root and may be written by anyone.", "file": "/opt/a"})
+    assert first.check == "rule 510 /opt/a"
+    assert first.fingerprint == found({"title": "Other words.", "file": "/opt/a"}).fingerprint
+    assert first.fingerprint != found({"title": "Other words.", "file": "/opt/b"}).fingerprint
+    assert found({"title": "Trojaned version of file detected."}).check == "rule 510 Trojaned version of file detected."
+
+
+def test_what_the_slack_integration_shows_is_the_same_problem() -> None:
+    def shown(**fields: str) -> list[Alert | Unreadable]:
+        listed = [{"title": name, "value": value} for name, value in fields.items()]
+        return parse({"attachments": [{"pretext": "WAZUH Alert", "fields": listed, "ts": "1795419851.6780"}]})
+
+    (told,) = shown(**{"Agent": "(004) - web1", "Rule ID": "5763 _(Level 10)_"})
+    assert isinstance(told, Alert)
+    assert told.fingerprint == only(ALERT).fingerprint
+    (told,) = shown(**{"Agentless Host": "(sw1) 192.0.2.9", "Rule ID": "5763 _(Level 10)_"})
+    assert isinstance(told, Alert)
+    assert told.resource == "(sw1) 192.0.2.9"
+    with pytest.raises(PayloadError, match=r"rule\.id is missing"):
+        shown(Agent="(004) - web1")

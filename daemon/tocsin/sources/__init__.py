@@ -32,7 +32,22 @@ if TYPE_CHECKING:
 
     from tocsin.model import Alert, Payload, Unreadable
 
-__all__ = ["GUESSED", "PARTS", "Answer", "Kind", "NotJsonError", "Proof", "Route", "Shown", "Visit", "head", "kinds", "payload", "variables", "wanted"]
+__all__ = [
+    "GUESSED",
+    "PARTS",
+    "Answer",
+    "Kind",
+    "NotJsonError",
+    "Proof",
+    "Route",
+    "Shown",
+    "Visit",
+    "head",
+    "kinds",
+    "payload",
+    "variables",
+    "wanted",
+]
 
 ACCEPTED = 202
 UNREADABLE = 422

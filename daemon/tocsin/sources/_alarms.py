@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _identity, _labels, _severity, _times
+from tocsin.sources import _build, _details, _dig, _identity, _labels, _severity, _times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,8 +223,8 @@ def _alert(  # noqa: PLR0913 - what is known of an alarm comes from three places
         identity=fingerprint,
         resolved=over,
         severity=known.severity or ("cleared" if over else ""),
-        resource=known.resource or _dig.text(alarm, "externalAlarmId") or fingerprint,
-        check=known.check or "alarm",
+        resource=_details.short(known.resource or _dig.text(alarm, "externalAlarmId") or fingerprint),
+        check=_details.short(known.check or "alarm"),
         summary=_dig.first(alarm, "specificProblem", "alarmDetails"),
         description="\n\n".join(details),
         labels=_labels.flat(alarm, skip=_LONG) | _references(alarm),

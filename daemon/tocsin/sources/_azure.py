@@ -13,7 +13,7 @@ from msgspec import Struct
 from pydantic import Field
 
 from tocsin.model import Severity
-from tocsin.sources import _dig, _labels, _severity, _times
+from tocsin.sources import _details, _dig, _labels, _severity, _times
 from tocsin.sources._options import SourceOptions
 from tocsin.units import Duration  # noqa: TC001 - pydantic reads it
 
@@ -194,11 +194,11 @@ def criteria_labels(condition: Any) -> dict[str, str]:
 
 
 def context_labels(context: Mapping[str, Any]) -> dict[str, str]:
-    """What a context says in short: no pages, tables, queries, links, nor what was asked with which token."""
+    """What a context says in short: no secrets, pages, tables, queries, links, nor what was asked with which token."""
     short = {name: value for name, value in context.items() if name not in _NO_LABELS and not name.startswith(_LONG)}
     if isinstance(properties := short.get("properties"), dict):
         short["properties"] = {name: value for name, value in properties.items() if name not in _PAGES}
-    return _labels.flat(short)
+    return _details.labels(short)
 
 
 def _level(word: str) -> Severity | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _azure, _build, _dig, _identity, _labels, _times
+from tocsin.sources import _azure, _build, _details, _dig, _identity, _labels, _times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _metric(
         labels=_labels.flat(context, skip=("description", "condition", "portalLink"))
         | _azure.arm_labels(target)
         | _azure.criteria_labels(condition)
-        | _labels.flat(_dig.mapping(data, "properties")),
+        | _details.labels(data.get("properties")),
         starts_at=None if resolved else at,
         ends_at=at if resolved else expires,
         said_at=at,
@@ -91,9 +91,7 @@ def _activity(
         check=told.check,
         summary=told.summary,
         description=told.description,
-        labels=_azure.context_labels(activity)
-        | _azure.arm_labels(scope)
-        | _labels.flat(_dig.mapping(data, "properties")),
+        labels=_azure.context_labels(activity) | _azure.arm_labels(scope) | _details.labels(data.get("properties")),
         starts_at=told.starts_at,
         ends_at=told.ends_at if told.resolved else now + options.stateless_expires if told.expires else None,
         said_at=told.said_at,

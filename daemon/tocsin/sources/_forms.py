@@ -46,7 +46,7 @@ def fields(payload: Payload, what: str) -> dict[str, Any]:
     if body[:2] == b"--":
         return given | multipart(body)
     if body[:1] not in b'{["' and (payload.content_type == FORM or _FORM.match(body)):
-        return given | _read.form(body)
+        return given | _read.form(body.rstrip())
     return given | _read.entry(_alone(unread(payload.body)), _read.OBJECT, what)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MAX_DEEP = 6
 """How many objects deep a label may come from."""
 
+_NESTED = frozenset({dict, list})
+
 
 def flat(value: Mapping[str, Any], *, skip: Iterable[str] = ()) -> dict[str, str]:
     """The scalars of an object under their own names; of an object inside, under both names joined by `_`.
@@ -92,7 +94,7 @@ def _fill(found: dict[str, str], value: Mapping[str, Any], prefix: str, deep: in
             if deep > 1:
                 _fill(found, inner, f"{prefix}{name}_", deep - 1)
         elif kind is list:
-            if inner and not any(isinstance(one, (dict, list)) for one in inner):
+            if inner and _NESTED.isdisjoint(map(type, inner)):
                 found[prefix + name] = ", ".join(filter(None, map(_read.text, inner)))
         elif inner is not None:
             found[prefix + name] = _read.text(inner)

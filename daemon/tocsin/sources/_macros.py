@@ -165,7 +165,9 @@ def named(told: Mapping[str, Any], names: Names = names) -> dict[str, str]:
                 spelt.setdefault(canonical, text)
     for canonical, text in spelt.items():
         found.setdefault(canonical, text)
-    found |= _short(found)
+    about = "SERVICE" if "SERVICEDESC" in found else "HOST"
+    if not (f"{about}STATE" in found and f"{about}OUTPUT" in found and "NOTIFICATIONTYPE" in found):
+        found |= _short(found, about)
     return found
 
 
@@ -229,9 +231,8 @@ def _printed(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _short(macros: Mapping[str, str]) -> dict[str, str]:
+def _short(macros: Mapping[str, str], about: str) -> dict[str, str]:
     """`STATE`, `OUTPUT`, `TYPE` and the like, where nobody says of what, under the names of what it is about."""
-    about = "SERVICE" if "SERVICEDESC" in macros else "HOST"
     told = {full.format(about): macros[name] for name, full in _SHORT.items() if name in macros}
     told[f"{about}OUTPUT"] = next((macros[name] for name in _OUTPUTS if name in macros), "")
     if f"{about}STATE" not in told and f"{about}STATEID" not in told:

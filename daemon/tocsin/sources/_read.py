@@ -166,6 +166,8 @@ def is_shallow(body: bytes) -> bool:
 
     Of JSON the answer is exact; brackets that do not match give False or are left to the decoder.
     """
+    if b"[" not in body and body.rfind(b"{") < MAX_DEPTH:
+        return True  # an object of scalars, told fast
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return True
     if b"\\" in body:
@@ -191,4 +193,4 @@ def _clean(body: bytes) -> bytes:
             body.decode()
         except UnicodeDecodeError as error:
             raise NotJsonError(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
-    return _NUL.sub(rb"\1\\ufffd", body) if b"\\u0000" in body else body
+    return _NUL.sub(rb"\1\\ufffd", body) if b"\\" in body and b"\\u0000" in body else body

@@ -33,15 +33,16 @@ def filled(message: Mapping[str, Any], deep: int = _DEEP) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in message.items():
         told: Any = value
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is str:
             told = value.strip()
             if told in _dig.NOTHING or (told[0] in "{$" and is_placeholder(told)):
                 continue
-        elif isinstance(value, dict):
+        elif kind is dict:
             told = filled(value, deep - 1) if deep > 1 else None
             if not told:
                 continue
-        elif value is None or value == []:
+        elif value is None or (kind is list and not value):
             continue
         if not _secret.is_secret(name):
             kept[name] = told
@@ -63,14 +64,20 @@ def by_name(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def first(found: Mapping[str, Any], names: Iterable[str]) -> str:
     """The first of these fields that says something, as text; of a list its first scalar."""
+    text: str
     for name in names:
-        value = found.get(name)
-        if isinstance(value, list):
-            value = next(iter(_dig.texts(value)), None)
-        if value is not None and not isinstance(value, dict):
+        value: Any = found.get(name)
+        kind = type(value)
+        if kind is str:
+            text = value.strip()
+        elif value is None or kind is dict:
+            continue
+        elif kind is list:
+            text = next(iter(_dig.texts(value)), "")
+        else:
             text = _read.text(value).strip()
-            if text:
-                return text
+        if text:
+            return text
     return ""
 
 

@@ -17,6 +17,8 @@ Moment = Annotated[datetime, Meta(tz=True)]
 FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 """Anything earlier is a platform's way to say none: 0001-01-01 (Go), 1970-01-01 (an epoch of 0)."""
 
+_FIRST_EPOCH = FIRST.timestamp()
+
 _MILLISECONDS_FROM = 100_000_000_000
 """An epoch this large cannot be seconds (year 5138), so it is milliseconds."""
 
@@ -46,11 +48,11 @@ def moment(value: object) -> datetime | None:
     text = f"{value:.6f}" if isinstance(value, float) else str(value).strip()
     if text[4:5] == "-":
         return _from_rfc3339(text)
-    if not text[:1].isdecimal():
-        return _from_nagios(text)
     if _EPOCH.fullmatch(text):
         return _from_epoch(float(text))
-    return _from_bmc(text) or _from_rfc3339(text)
+    if text[:1].isdecimal():
+        return _from_bmc(text) or _from_rfc3339(text)
+    return _from_nagios(text)
 
 
 def local(value: object, zone: tzinfo) -> datetime | None:
@@ -72,7 +74,7 @@ def local(value: object, zone: tzinfo) -> datetime | None:
 def _from_epoch(number: float) -> datetime | None:
     while number >= _MILLISECONDS_FROM:
         number /= 1000
-    return known(datetime.fromtimestamp(number, UTC))
+    return datetime.fromtimestamp(number, UTC) if number >= _FIRST_EPOCH else None
 
 
 def _from_bmc(text: str) -> datetime | None:

@@ -92,6 +92,8 @@ _NO_LABELS = _TAGS | frozenset(
 )
 """What is told elsewhere, is long, or is an address or key of the receiver."""
 
+_NESTED = frozenset({dict, list})
+_UNKNOWN = frozenset({"UNKNOWN", "*UNKNOWN*"})
 _MACRO = re.compile(r"\{[A-Z$#?][^{}]*\}", re.ASCII)
 _OVER = frozenset({"0", "ok", "up", "resolved", "recovery", "recovered", "normal", "closed", "clear", "cleared"})
 _ON = frozenset(
@@ -141,11 +143,13 @@ class Event:
     @property
     def is_over(self) -> bool | None:
         """Whether it is a recovery; None when nothing says so."""
-        tell = [self.say(name) for name in ("event_value", "status", "recovery_value", "trigger_state")]
-        tell += [value for value in (self.say("value"),) if value in _EITHER]
-        for word in (value.lower() for value in tell):
+        for field in ("event_value", "status", "recovery_value", "trigger_state"):
+            word = self.say(field).lower()
             if word in _OVER or word in _ON:
                 return word in _OVER
+        value = self.say("value")
+        if value in _EITHER:
+            return value == "0"
         return True if self.say("recovery_id").strip("0") else None
 
     @property
@@ -166,25 +170,29 @@ class Event:
     def stamp(self, which: str) -> datetime | None:
         """The absolute moment of the `event`, of its `recovery` or `update`, or of the `message`."""
         found = self._found
-        return next(filter(None, (_times.moment(found[name]) for name in _STAMPS[which] if name in found)), None)
+        for name in _STAMPS[which]:
+            if name in found and (moment := _times.moment(found[name])):
+                return moment
+        return None
 
     def moment(self, which: str, zone: tzinfo) -> datetime | None:
         """The moment of the `event` or of its `recovery`, from its epoch, or else from its local date and time."""
         if stamp := self.stamp(which):
             return stamp
         found = self._found
-        told = (f"{found[date]} {found.get(time, '')}".strip() for date, time in _DATES[which] if date in found)
-        return next(filter(None, (_times.local(text, zone) for text in told)), None)
+        for date, time in _DATES[which]:
+            if date in found and (moment := _times.local(f"{found[date]} {found.get(time, '')}", zone)):
+                return moment
+        return None
 
     def _done(self) -> Iterator[str]:
         """The actions of an update: in words, as JSON in a text, or as an object."""
-        for name, value in self._found.items():
-            if name.startswith(_ACTIONS):
-                prefix = next(prefix for prefix in _ACTIONS if name.startswith(prefix))
-                yield "update"
-                words = _words(value) if name == prefix else [name.removeprefix(prefix)]
-                yield from ("severity" for word in words if word.startswith(("severity", "changed severity")))
-                yield from ("close" for word in words if word in {"close", "closed"})
+        for name in filter(_is_action, self._found):
+            prefix = next(prefix for prefix in _ACTIONS if name.startswith(prefix))
+            yield "update"
+            words = _words(self._found[name]) if name == prefix else [name.removeprefix(prefix)]
+            yield from ("severity" for word in words if word.startswith(("severity", "changed severity")))
+            yield from ("close" for word in words if word in {"close", "closed"})
 
 
 def read(message: Mapping[str, Any]) -> Event:
@@ -193,50 +201,43 @@ def read(message: Mapping[str, Any]) -> Event:
         inner = message.get(wrapper)
         if isinstance(inner, dict):
             message = inner | {name: value for name, value in message.items() if name != wrapper}
+    flat = _flat(message)
     found: dict[str, str] = {}
-    names: dict[str, str] = {}
     labels: dict[str, str] = {}
     is_empty = False
-    for name, value in _scalars(message):
-        plain, is_label = _name(name)
-        if not value or _says_nothing(plain, value):
-            is_empty = is_empty or value == "{EVENT.ID}"
+    for name in sorted(flat):  # of two spellings of one name always the same one counts
+        value = flat[name]
+        text = value.strip() if type(value) is str else _read.text(value)
+        if not text:
             continue
-        if plain not in names or name < names[plain]:  # of two spellings of one name always the same one counts
-            names[plain], found[plain] = name, value
+        plain, is_label = _name(name)
+        if (text[0] == "{" or text in _UNKNOWN) and _says_nothing(plain, text):
+            is_empty = is_empty or text == "{EVENT.ID}"
+            continue
+        found.setdefault(plain, text)
         if is_label:
-            labels[name] = value
+            labels[name] = text
     if "clock" in found and found.get("ns", "").isdecimal():
         found["clock"] += f".{found['ns'][:9]:0>9}"
-    event = Event(found, {f"tags_{name}": value for name, value in _tags(message).items()} | labels)
+    event = Event(found, _tags(message) | labels)
     event.is_test = is_empty and not event.say("event_id")
     return event
 
 
-def _scalars(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and values, those inside objects with both names joined."""
-    inside: dict[str, Any] = {}
-    for name, value in message.items():
-        kind = type(value)
-        if kind is str:
-            yield name, value.strip()
-        elif kind is dict or kind is list:
-            if _plain(name) not in _TAGS:
-                inside[name] = value
-        elif value is not None:
-            yield name, _read.text(value)
-    if inside:
-        yield from _hosts(inside.get(_HOSTS))
-        yield from _labels.flat(inside).items()
+def _flat(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The scalars of a message; those inside objects have both names, joined."""
+    if _NESTED.isdisjoint(map(type, message.values())):
+        return message
+    told = {name: value for name, value in message.items() if not isinstance(value, (dict, list))}
+    inside = {name: value for name, value in message.items() if name not in told and not _is_tags(name)}
+    return {**_labels.flat(inside), **_hosts(inside.get(_HOSTS)), **told}
 
 
-def _hosts(value: Any) -> Iterator[tuple[str, str]]:
+def _hosts(value: Any) -> dict[str, str]:
     """The first host of a streamed event, and all of them: objects, or before version 4.4 the names people see."""
     hosts = value if isinstance(value, list) else []
     named = _dig.texts(_dig.first(host, "host", "name") if isinstance(host, dict) else host for host in hosts)
-    if named:
-        yield "hosts1", named[0]
-        yield _HOSTS, ", ".join(named)
+    return {"hosts1": named[0], _HOSTS: ", ".join(named)} if named else {}
 
 
 @lru_cache(maxsize=4096)
@@ -246,11 +247,11 @@ def _name(name: str) -> tuple[str, bool]:
     return plain, plain not in _NO_LABELS and not _secret.is_secret(name)
 
 
-def _says_nothing(plain: str, value: str) -> bool:
+def _says_nothing(plain: str, text: str) -> bool:
     """Whether it stands for no value: a macro as it was written, or what Zabbix has for one that it cannot resolve."""
-    if value[0] == "{":
-        return bool(_MACRO.fullmatch(value))
-    return value == "*UNKNOWN*" or (value == "UNKNOWN" and plain.startswith(("host", "ip")))
+    if text[0] == "{":
+        return bool(_MACRO.fullmatch(text))
+    return text == "*UNKNOWN*" or plain.startswith(("host", "ip"))
 
 
 @lru_cache(maxsize=4096)
@@ -258,15 +259,27 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
+@lru_cache(maxsize=4096)
+def _is_tags(name: str) -> bool:
+    return _plain(name) in _TAGS
+
+
+@lru_cache(maxsize=4096)
+def _is_action(plain: str) -> bool:
+    return plain.startswith(_ACTIONS)
+
+
 def _tags(message: Mapping[str, Any]) -> dict[str, str]:
-    """Event tags: a list of objects, itself or as JSON in a text; an object; or `name:value, name:value`."""
+    """Event tags as labels: a list of objects, itself or as JSON in a text; an object; or `name:value, name:value`."""
     found: dict[str, str] = {}
-    for name in sorted(message):
-        value = message[name]
-        if _plain(name) in _TAGS:
-            found |= _pairs(_decoded(value) if isinstance(value, str) else value)
-        elif isinstance(value, dict):
-            found |= _tags(value)
+    if dict in map(type, message.values()):
+        for name in sorted(message):
+            if isinstance(message[name], dict) and not _is_tags(name):
+                found |= _tags(message[name])
+    for name in sorted(filter(_is_tags, message)):
+        told = message[name]
+        pairs = _pairs(_decoded(told) if isinstance(told, str) else told)
+        found |= {f"tags_{tag}": value for tag, value in pairs.items()}
     return found
 
 

@@ -24,7 +24,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tocsin.sources import _azure, _azure_older, _build, _dig, _identity, _labelled, _labels, _read, _times
+from tocsin.sources import _azure, _azure_older, _build, _details, _dig, _identity, _labelled, _labels, _read, _times
 from tocsin.sources._azure import AzureOptions
 
 if TYPE_CHECKING:
@@ -158,14 +158,14 @@ def _summary(context: Mapping[str, Any], told: _azure.Event) -> str:
 def _said(
     data: Mapping[str, Any], essentials: Mapping[str, Any], context: Mapping[str, Any], target: str
 ) -> dict[str, str]:
-    own, custom = context.get("labels"), data.get("customProperties")
+    own = context.get("labels")
     return (
         _azure.context_labels(context)
         | (_labels.flat(own) if isinstance(own, dict) else {})
         | _labels.named(_dig.items(context, "Dimensions"))
         | _azure.criteria_labels(context.get("condition"))
         | _azure.arm_labels(target)
-        | (_labels.flat(custom) if isinstance(custom, dict) else {})
+        | _details.labels(data.get("customProperties"))
         | _labels.flat(essentials, skip=("description", "investigationLink"))
     )
 

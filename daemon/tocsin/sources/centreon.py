@@ -144,7 +144,8 @@ def _alert(event: dict[str, Any], payload: Payload, options: Options) -> Alert |
         return _notified(event, payload, options)
     said: dict[str, str] = {}
     labels: dict[str, str] = {}
-    for name, value in event.items():
+    for name in sorted(event):
+        value = event[name]
         text = "" if isinstance(value, (dict, list)) else _read.text(value).strip()
         if text:
             plain = _details.plain(name)

@@ -73,7 +73,11 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     """
 
     def build(told: object) -> Alert | None:
-        return _alert(_named(_object(told)), payload, options)
+        variables = _object(told)
+        kind = variables.get("NOTIFY_NOTIFICATIONTYPE")
+        if isinstance(kind, str) and kind in _macros.NO_ALERTS:
+            return None  # told fast: about as often as a problem
+        return _alert(_named(variables), payload, options)
 
     told = _notifications(payload)
     if len(told) > 1:

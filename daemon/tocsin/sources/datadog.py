@@ -11,7 +11,7 @@ Resolved: `$ALERT_TRANSITION` is `Recovered`; without it, the title's `[Recovere
 a problem. Incidents of Datadog are over when they are resolved or completed.
 Delivery: tried again after 5xx and on connection errors, five times; no answer within 15 s counts as one.
 Limits: the default payload tells two monitors of one name apart by their links only; use the payload in
-`config/sources/datadog/`. Test notifications look like real ones.
+`config/sources/datadog/`. A test notification is known by its title and text only: a template without them tells it like a problem.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ _TRANSITIONS = frozenset(
 )
 """What the field of the status says in templates that mean the transition by it; Datadog itself writes a sentence."""
 
-_WRAPPERS = frozenset({"data", "detail", "payload", "customdetails"})
+_TEST = "[TEST]"
+_TESTED = "Test notification triggered by "
+
+_WRAPPERS = frozenset({"data", "detail", "payload", "customdetails", "labels", "annotations"})
 """Objects around the message that say nothing by their name."""
 
 _MONITOR_EVENT = re.compile(r".+_(?:monitor|alert)|service_check", re.ASCII)
@@ -129,9 +132,11 @@ class _Notice(NamedTuple):
 def _alerts(message: Mapping[str, Any], payload: Payload, options: Options) -> list[Alert]:
     fields = _templated.filled(message)
     said = _by_name(fields)
-    prefix = _PREFIX.match(_templated.first(said, _TITLE))
+    prefix = _prefix(said)
     link = _MONITOR_LINK.search(_templated.first(said, _TEXT)[:_LOOKED_AT])
     notice = _Notice(fields, said, prefix, link)
+    if _is_test(notice):
+        return []
     if transition := _transition(notice):
         return [_of_monitor(notice, transition, payload, options)]
     if notice.first(_INCIDENT):
@@ -143,6 +148,18 @@ def _alerts(message: Mapping[str, Any], payload: Payload, options: Options) -> l
             "alert_transition, alert_id and event_type are missing: paste the payload of config/sources/datadog/"
         )
     return []
+
+
+def _prefix(said: Mapping[str, Any]) -> re.Match[str] | None:
+    """What Datadog wrote before the first title that has it; a template may have several."""
+    titles = (_templated.first(said, (name,)) for name in _TITLE if name in said)
+    return next(filter(None, map(_PREFIX.match, titles)), None)
+
+
+def _is_test(notice: _Notice) -> bool:
+    """Whether somebody pressed *Test Notifications*: the title and the text say so; a monitor's name may only begin so."""
+    name = notice.prefix.string[notice.prefix.end() :] if notice.prefix else notice.first(_TITLE)
+    return name.startswith(_TEST) and _TESTED in notice.first(_TEXT)[:_LOOKED_AT]
 
 
 def _by_name(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,10 +179,10 @@ def _by_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _transition(notice: _Notice) -> str:
     """The transition of a monitor, in lower case; empty for what is about none."""
-    told = notice.first(_TRANSITION) or (notice.prefix["transition"] if notice.prefix else "")
     status = notice.first(_STATE_TEXT).lower()
-    if told or status in _TRANSITIONS:
-        return told.lower() or status
+    told = notice.first(_TRANSITION).lower() or (status if status in _TRANSITIONS else "")
+    if told or notice.prefix:
+        return told or (notice.prefix["transition"].lower() if notice.prefix else "")
     of_monitor = notice.first((*_MONITOR, *_CYCLE)) or _MONITOR_EVENT.fullmatch(notice.first(_EVENT_TYPE))
     kinds = {"error": "triggered", "warning": "warn", "success": "recovered"}
     return kinds.get(notice.first(_TYPE).lower(), "triggered" if of_monitor else "")
@@ -174,7 +191,7 @@ def _transition(notice: _Notice) -> str:
 def _of_monitor(notice: _Notice, transition: str, payload: Payload, options: Options) -> Alert:
     title, text, status = notice.first(_TITLE), notice.first(_TEXT), notice.first(_STATE_TEXT)
     tags, scope = notice.many(_TAGS), _scope(notice)
-    name = notice.first(_NAME) or (title[notice.prefix.end() :] if notice.prefix else title).strip()
+    name = notice.first(_NAME) or (notice.prefix.string[notice.prefix.end() :] if notice.prefix else title).strip()
     check = name or notice.first(("alertmetric", "metric", *_EVENT_TYPE))
     resource = _resource(notice, scope, tags, options) or payload.source or check
     resolved = "recover" in transition or transition in {"resolved", "ok", "success"}

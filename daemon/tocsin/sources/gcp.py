@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.model import Severity
-from tocsin.sources import _build, _dig, _labels, _messages, _read, _severity, _times
+from tocsin.sources import _build, _details, _dig, _labels, _messages, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def _alert(payload: Payload, options: Options, incident: Mapping[str, Any], publ
         identity=_dig.text(incident, "incident_id"),
         resolved=resolved,
         severity=_how_severe(incident, labels, options.severity_default),
-        resource=_about(incident, labels) or policy,
-        check=check,
+        resource=_details.short(_about(incident, labels) or policy),
+        check=_details.short(check),
         summary=_dig.text(incident, "summary"),
         description=_documented(incident.get("documentation")),
         labels=_labels.flat(incident, skip=_LONG) | _labels.flat(_types(incident)) | labels,

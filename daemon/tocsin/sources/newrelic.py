@@ -128,7 +128,7 @@ def _of_issue(fields: dict[str, Any], said: dict[str, Any], payload: Payload, op
         identity=issue,
         resolved=resolved,
         severity=_templated.first(said, _PRIORITY),
-        resource=_details.short(_entity(said) or _templated.first(said, _POLICIES) or check),
+        resource=_details.short(_entity(said) or _templated.first(said, _POLICIES) or payload.source or check),
         check=_details.short(check),
         summary=title,
         description=_lines(said),
@@ -178,6 +178,8 @@ def _of_incident(fields: dict[str, Any], said: dict[str, Any], payload: Payload,
     resource = _details.short(_entity(said) or _templated.first(said, _POLICIES) or check)
     if not (incident or condition):
         raise PayloadError("incident_id is missing")
+    if not state:
+        raise PayloadError("current_state is missing: nothing says whether there is a problem")
     resolved = state in _OVER
     happened = _templated.moment(said, ("timestamp",))
     details = _templated.first(said, ("details",))

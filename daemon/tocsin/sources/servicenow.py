@@ -135,8 +135,8 @@ def _alert(payload: Payload, options: Options, event: Mapping[str, Any]) -> Aler
         identity=_identity(event),
         resolved=resolved,
         severity=_SEVERITIES.get(word[:1]) or _severity.severity(word, options.severity_default),
-        resource=_about(event),
-        check=_dig.first(event, "metric_name", "type", "event_class", "resource") or "event",
+        resource=_details.short(_about(event)),
+        check=_details.short(_dig.first(event, "metric_name", "type", "event_class", "resource") or "event"),
         summary=told.partition("\n")[0],
         description=told,
         labels=_details.labels(

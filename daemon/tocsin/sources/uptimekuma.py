@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _dig, _forms, _labels, _read, _times
+from tocsin.sources import _build, _details, _dig, _forms, _labels, _read, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def _alert(
         identity=number or ("monitor", name, resource),
         resolved=resolved,
         severity=_UP if resolved else _DOWN,
-        resource=resource,
-        check=name,
+        resource=_details.short(resource),
+        check=_details.short(name),
         summary=summary.partition("\n")[0],
         description=_dig.first(heartbeat, "msg"),
         labels=_of(heartbeat, monitor),

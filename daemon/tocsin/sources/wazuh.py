@@ -1,10 +1,10 @@
 """Wazuh and OSSEC: alerts of the manager.
 
 Format: the alert as the manager writes it (https://documentation.wazuh.com/current/user-manual/manager/alert-management.html):
-one, a list, or JSON lines; in the envelope of the `shuffle` integration, of an indexer's search (`hits`), or of a
-monitor of the indexer (`monitor`, `trigger`, `hits`). OSSEC's own JSON (`rule.sidid`, `rule.comment`) is read, too.
+one, a list, or JSON lines; in the envelope of the integrations `shuffle` and `slack`, of an indexer's search (`hits`), or
+of a monitor of the indexer (`monitor`, `trigger`, `hits`, or the text that it sends of its own). OSSEC's own JSON (`rule.sidid`, `rule.comment`) is read, too.
 Authentication: what the script in `config/sources/wazuh/` sends, a bearer token; of a built-in integration, a token in the address.
-Identity: agent and rule, with the file of a syscheck alert, the CVE and package of a vulnerability, or the check of a policy.
+Identity: agent and rule, with the file of a syscheck or rootcheck alert, the CVE and package of a vulnerability, or the check of a policy.
 An agent that is gone, a full queue and a full file database are one problem each, whatever rule tells them.
 Resolved: only where Wazuh says so: agent started, connected or removed (rules 501, 503, 505) after stopped or disconnected
 (504, 506), queue and file database back to normal (205, 234, 238), a vulnerability solved, a policy check passed. Any
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _details, _dig, _identity, _read, _times
+from tocsin.sources import _build, _details, _dig, _identity, _labels, _read, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -67,6 +67,14 @@ _NAMED = re.compile(r"Agent [a-z]{1,20}: '([^'>]{1,200}?)(?:->|-)[\w.:/]{1,50}'"
 """What the manager writes of an agent that cannot speak for itself."""
 
 _LOCATION = re.compile(r"\(([^)]{1,200})\) |([^ >]{1,200})->")
+_RULE_SHOWN = re.compile(r"(\d{1,10}) _\(Level (\d{1,2})\)_", re.ASCII)
+_AGENT_SHOWN = re.compile(r"\((\d{1,10})\) - (.{1,300})", re.ASCII)
+"""How the `slack` integration writes rule and agent."""
+
+_MONITOR = re.compile(r"\s*Monitor (.{1,300}) just entered alert status")
+_MONITOR_FIELD = re.compile(r"^ *- (Trigger|Severity|Period start|Period end): ?(.{0,300})$", re.MULTILINE)
+"""The text that a monitor of the indexer sends where nobody has written another."""
+
 _TEXTS = ("full_log", "previous_output", "previous_log", "@timestamp", "@version", "input")
 
 
@@ -101,10 +109,13 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
 
 
 def _messages(body: bytes) -> tuple[list[Any], bool]:
-    """The documents of a body, and whether it is one: JSON, a list of them, or one in each line."""
+    """The documents of a body, and whether it is one: JSON, a list of them, or one in each line; or a monitor's text."""
     try:
         told = _read.entry(_read.unread(body), _ANY, "JSON")
     except _read.NotJsonError:
+        if monitor := _MONITOR.match(text := body.decode(errors="replace").replace("\0", "\ufffd")):
+            fields = {name.lower().replace(" ", "_"): value.strip() for name, value in _MONITOR_FIELD.findall(text)}
+            return [{"monitor": monitor[1], "text": text, **fields}], True
         lines = [line for line in body.split(b"\n") if line.strip()]
         if len(lines) < _FEWEST_LINES or not any(map(_is_object, lines)):
             raise
@@ -128,6 +139,8 @@ def _unwrapped(message: Any) -> list[Any]:
     """The alerts in an envelope: of an integration, of a search, of a monitor."""
     if not isinstance(message, dict) or isinstance(message.get("rule"), dict):
         return [message]
+    if isinstance(shown := message.get("attachments"), list):
+        return [_of_attachment(one) for one in shown]
     for name in ("all_fields", "_source", "alert", "ctx"):
         if isinstance(message.get(name), dict):
             return _unwrapped(message[name])
@@ -138,6 +151,22 @@ def _unwrapped(message: Any) -> list[Any]:
         if isinstance(inner, list) and any(isinstance(one, dict) for one in inner):
             return [alert for one in inner for alert in _unwrapped(one)]
     return [message]
+
+
+def _of_attachment(shown: Any) -> Any:
+    """The alert that the `slack` integration shows, whose `ts` is its id: second and offset. Anything else as it is."""
+    fields = _labels.named(_dig.items(shown, "fields"), "title")
+    rule, agent = _RULE_SHOWN.match(fields.get("Rule ID", "")), _AGENT_SHOWN.match(fields.get("Agent", ""))
+    if rule is None:
+        return shown
+    return {
+        "rule": {"id": rule[1], "level": rule[2], "description": _dig.text(shown, "title")},
+        "agent": {"id": agent[1], "name": agent[2]} if agent else {},
+        "hostname": fields.get("Agentless Host", ""),
+        "location": fields.get("Location", ""),
+        "full_log": _dig.text(shown, "text"),
+        "timestamp": _dig.text(shown, "ts").partition(".")[0],
+    }
 
 
 def _alert(payload: Payload, options: Options, message: Any) -> Alert:
@@ -206,6 +235,8 @@ def _problem(message: Any, number: str, resource: str) -> _Problem:
         passed = _dig.text(message, "data", "sca", "check", "result").lower() in {"passed", "not applicable"}
         return _Problem((*agent, "sca", policy, check), f"sca check {check}", passed)
     path = _dig.text(message, "syscheck", "path")
+    if not path and _dig.text(message, "location") == "rootcheck":
+        path = _dig.first(_dig.mapping(message, "data"), "file", "title")
     return _Problem((*agent, "rule", number, path), f"rule {number} {path}".strip())
 
 
