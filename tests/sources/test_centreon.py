@@ -38,6 +38,32 @@ def only(message: dict[str, Any]) -> Alert:
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        {name.upper(): value for name, value in SERVICE.items()},
+        {name.title().replace("_", ""): value for name, value in SERVICE.items()},
+        {"component": "db1", "resource": "Ping", "state": 2, "state_type": 1, "host_id": 17, "service_id": 342},
+        {"hostname": "db1", "service": "Ping", "status": "CRITICAL", "host_id": "17", "service_id": 342.0},
+    ],
+)
+def test_names_count_by_their_letters(event: dict[str, Any]) -> None:
+    told, alert = only(event), only(SERVICE)
+    parts = ("fingerprint", "resource", "check", "severity", "status")
+    assert [getattr(told, part) for part in parts] == [getattr(alert, part) for part in parts]
+
+
+def test_of_two_names_the_same_one_counts_in_any_order() -> None:
+    told = {"state": 1, "host": "alias", "host_name": "db1", "HostName": "other"}
+    assert only(told).resource == only(dict(reversed(told.items()))).resource == "other"
+
+
+@pytest.mark.parametrize("line", [{"index": {"_index": "x"}}, {"create": {}}, {"event": "metric", "fields": {"a": 1}}])
+def test_what_stands_between_events_is_no_alert(line: dict[str, Any]) -> None:
+    assert parse(line) == []
+    assert len(read(f"{json.dumps(line)}\n{json.dumps(SERVICE)}\n".encode())) == 1
+
+
+@pytest.mark.parametrize(
     ("event", "state", "status", "severity"),
     [
         (SERVICE, 0, Status.RESOLVED, Severity.INFO),

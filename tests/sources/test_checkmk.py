@@ -96,6 +96,7 @@ def test_what_it_is_about_is_said_and_not_guessed_from_the_names_of_a_service() 
         "FLAPPINGSTART",
         "FLAPPINGSTOP",
         "ALERTHANDLER",
+        "ALERTHANDLER (OK)",
     ],
 )
 def test_what_people_or_checkmk_do_about_a_problem_is_no_alert(kind: str) -> None:
@@ -126,6 +127,22 @@ def test_the_parameters_of_the_script_are_no_labels() -> None:
     }
     alert = only(told(SERVICE, **secrets, CONTACTEMAIL="a@example.net"))
     assert alert == only(SERVICE)
+
+
+def test_names_of_other_peoples_scripts_are_read_and_checkmks_own_stay_as_they_are() -> None:
+    named = {
+        "host_name": "db1",
+        "service_desc": "CPU load",
+        "service_state": "CRITICAL",
+        "notification_type": "PROBLEM",
+    }
+    assert only(named).fingerprint == only(SERVICE).fingerprint
+    assert only(told(SERVICE, HOST_FILENAME="/wato")).labels.keys() - only(SERVICE).labels.keys() == {"HOST_FILENAME"}
+
+
+@pytest.mark.parametrize("name", ["CONTACTPAGER", "HOSTLABEL_snmp_community", "HOST_SNMP_COMMUNITY"])
+def test_a_secret_is_no_label(name: str) -> None:
+    assert only(told(SERVICE, **{name: "s3cret"})).labels == only(SERVICE).labels
 
 
 def test_the_names_of_labels_and_tags_are_the_operators() -> None:

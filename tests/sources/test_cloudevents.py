@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -218,3 +219,26 @@ def test_a_group_is_a_list_of_objects(alerts: list[Any], entries: int) -> None:
     found = parse(EVENT | {"data": {"alerts": alerts}})
     assert len(found) == entries
     assert [isinstance(entry, Unreadable) for entry in found] == [False, True][:entries]
+
+
+def test_the_time_of_an_event_that_fires_counts_only_beside_a_start() -> None:
+    first, later = "2026-11-23T07:41:00Z", "2026-11-23T07:55:00Z"
+    told = EVENT | {"time": later}
+    assert only(told).said_at is None
+    assert only(told | {"data": DATA | {"startsAt": later}}).said_at is None
+    assert only(told | {"data": DATA | {"startsAt": first}}).said_at == datetime.fromisoformat(later)
+    assert only(told | {"type": "com.example.disk.full.resolved"}).said_at == datetime.fromisoformat(later)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" + ".1" * 200 + "!", "1." * 255, "1." * 500_000, "alert." * 80, "a.alert" + "." * 500]
+)
+def test_a_type_of_many_parts_costs_no_more_than_reading_it(name: str) -> None:
+    before = time.process_time()
+    parse(EVENT | {"type": name})
+    assert time.process_time() - before < 2
+
+
+def test_a_type_too_long_to_be_a_name_stays_whole() -> None:
+    name = "x" * 512 + ".resolved"
+    assert _states.split(name) == (name, name, "")

@@ -49,6 +49,47 @@ def only(message: dict[str, Any], options: dict[str, Any] | None = None) -> Aler
 
 
 @pytest.mark.parametrize(
+    ("title", "body", "is_test"),
+    [
+        ("[Triggered] [TEST] Load", "Test notification triggered by operator@example.net.", True),
+        ("[TEST] Load", "Test notification triggered by operator@example.net.", True),
+        ("[P1] [Recovered on {host:a}] [TEST] Load", "x\nTest notification triggered by operator@example.net.", True),
+        ("[Triggered] [TEST] Load", "The load of the test environment is high.", False),
+        ("[Triggered] Load [TEST]", "Test notification triggered by operator@example.net.", False),
+    ],
+)
+def test_a_test_notification_is_no_alert_and_a_monitor_of_a_test_environment_is(
+    title: str, body: str, *, is_test: bool
+) -> None:
+    assert (parse(DEFAULT | {"title": title, "body": body}) == []) is is_test
+
+
+def test_the_monitors_name_is_taken_from_the_title_that_datadog_prefixed() -> None:
+    alert = only(TOLD | {"event_title": "Disk on host:db01", "title": "[P2] [Triggered on {host:db01}] Disk"})
+    assert (alert.check, alert.summary) == ("Disk", "Disk on host:db01")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"status": "Recovered", "title": "[Triggered] Load"}, Status.RESOLVED),
+        ({"status": "Triggered", "title": "[Recovered] Load"}, Status.FIRING),
+        ({"status": "load was high", "title": "[Recovered] Load"}, Status.RESOLVED),
+        ({"alert_transition": "Triggered", "status": "Recovered"}, Status.FIRING),
+        ({"alert_transition": "Null", "title": "[Recovered] Load"}, Status.RESOLVED),
+    ],
+)
+def test_a_field_says_the_transition_before_the_title_does(change: dict[str, str], status: Status) -> None:
+    assert only(DEFAULT | change).status is status
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded", ""])
+def test_a_form_is_known_by_its_body(media: str) -> None:
+    payload = Payload(body=urlencode(TOLD).encode() + b"\n", content_type=media, source="datadog")
+    assert datadog.parse(payload, datadog.Options(), NOW) == [only(TOLD)]
+
+
+@pytest.mark.parametrize(
     ("transition", "status", "severity"),
     [
         ("Triggered", Status.FIRING, Severity.MAJOR),

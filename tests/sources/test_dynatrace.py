@@ -125,6 +125,7 @@ def test_the_number_identifies_only_where_the_internal_id_stands_nowhere() -> No
         ({"ImpactedEntities": [{"type": "SERVICE", "name": "shop"}, {"type": "HOST", "name": "app01"}]}, "app01"),
         ({"ImpactedEntities": [{"type": "SERVICE", "name": "shop"}, {"type": "SERVICE", "name": "pay"}]}, "shop"),
         ({"ImpactedEntities": [{"type": "HOST", "name": "", "entity": "HOST-9"}]}, "HOST-9"),
+        ({"ImpactedEntities": [{"Type": "HOST", "Name": "db09", "Entity": "HOST-9"}]}, "db09"),
         ({"ImpactedEntities": [], "NamesOfImpactedEntities": "shop, pay"}, "shop"),
         ({"ImpactedEntities": "{ImpactedEntities}", "ImpactedEntity": "app02"}, "app02"),
         ({"ImpactedEntities": [], "rootCauseEntity": {"name": "app03"}}, "app03"),

@@ -61,6 +61,9 @@ ONE_PROBLEM = [
     pytest.param({"results": [listed()]}, id="list of objects"),
     pytest.param(listed(), id="object"),
     pytest.param(MACROS, id="macros"),
+    pytest.param(
+        {"host": {"name": "web1"}, "service": {"name": "http"}, "check_result": {"state": "CRITICAL"}}, id="objects"
+    ),
     pytest.param(INCIDENT, id="Icinga Notifications"),
     pytest.param({"type": "ObjectDeleted", "object_type": "Service", "object_name": "web1!http"}, id="deleted"),
 ]

@@ -140,7 +140,7 @@ def test_the_summary_is_the_best_text_there_is(annotations: dict[str, str], summ
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ({"labels": {"job": "node"}}, "labels.alertname is missing"),
+        ({"labels": {}}, "labels is empty"),
         ({"labels": {**LABELS, "alertname": "x" * 513}}, "labels.alertname has 513 characters"),
         ({"labels": {**LABELS, "a": {"b": 1}}}, "labels.a is nested"),
         ({"labels": LABELS, "annotations": {"a": [1]}}, "annotations.a is nested"),
@@ -157,6 +157,12 @@ def test_a_bad_entry_is_told_and_does_not_lose_its_neighbours(entry: Any, proble
     assert isinstance(bad, Unreadable)
     assert bad.position == 1
     assert problem in bad.problem
+
+
+def test_an_alert_without_a_name_is_told_from_others_by_its_labels() -> None:
+    one, other = (only(pushed({"labels": {"job": job}})) for job in ("node", "web"))
+    assert one.check == other.check == "alert"
+    assert one.fingerprint != other.fingerprint
 
 
 def test_a_long_label_identifies_whole_and_is_kept_cut() -> None:

@@ -151,6 +151,7 @@ def test_the_body_says_what_it_is_whatever_its_content_type(body: str, media: st
         {"HOSTNAME": None, "host_name": "web01"},
         {"SERVICESTATE": None, "state": "critical"},
         {"SERVICESTATE": "2"},
+        {"SERVICESTATE": None, "current_state": "CRITICAL"},
         {"SERVICESTATE": None, "SERVICESTATEID": 2},
         {"NOTIFICATIONTYPE": "", "type": "problem"},
         {"NOTIFICATIONTYPE": "$NOTIFICATIONTYPE$", "notification_type": "Problem"},
@@ -166,6 +167,54 @@ def test_what_is_nested_is_ignored() -> None:
     assert only(SERVICE | {"labels": {"a": 1}, "NOTES": ["x"]}) == only(SERVICE)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"payload": SERVICE},
+        {"data": {"host": "web01", "service": "procs", "state": "CRITICAL"}, "trigger": "x"},
+        {"host": {"name": "web01"}, "service": {"description": "procs", "state": "CRITICAL"}},
+        {"host": {"name": "web01"}, "service": {"name": "procs"}, "check_result": {"state": "CRITICAL", "output": "x"}},
+        {"HOSTNAME": "web01", "SERVICEDESC": "procs", "SERVICESTATE": "CRITICAL", "host": {"name": "other"}},
+    ],
+)
+def test_objects_that_scripts_put_macros_into_are_opened(message: dict[str, Any]) -> None:
+    told, alert = only(message), only(SERVICE)
+    parts = ("fingerprint", "resource", "check", "severity", "status")
+    assert [getattr(told, part) for part in parts] == [getattr(alert, part) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("told", "severity"),
+    [
+        ({"severity": "CRITICAL", "status": "DOWN"}, Severity.CRITICAL),
+        ({"severity": "P1", "status": "WARNING"}, Severity.WARNING),
+        ({"severity": "P1", "status": "open"}, Severity.MAJOR),
+        ({"severity": "CRITICAL", "SERVICESTATE": "WARNING"}, Severity.WARNING),
+        ({"severity": "CRITICAL", "SERVICESTATEID": 1}, Severity.WARNING),
+        ({"severity": "CRITICAL", "state": "UNKNOWN"}, Severity.WARNING),
+    ],
+)
+def test_a_state_of_a_service_may_stand_where_scripts_put_it(told: dict[str, Any], severity: Severity) -> None:
+    bare = {"NOTIFICATIONTYPE": "PROBLEM", "host": "web01", "service": "procs"}
+    assert only(bare | told).severity is severity
+
+
+@pytest.mark.parametrize("name", ["output", "message", "msg", "SERVICEOUTPUT"])
+def test_the_output_may_have_a_short_name(name: str) -> None:
+    alert = only({**SERVICE, name: "28 processes|n=28", "long_output": "more"})
+    assert (alert.summary, alert.description, "long_output" in alert.labels) == ("28 processes", "more", False)
+
+
+@pytest.mark.parametrize("name", ["CONTACTPAGER", "contact_pager", "NAGIOS_CONTACTPAGER", "api_key"])
+def test_the_pager_of_a_contact_is_no_label(name: str) -> None:
+    assert only({**SERVICE, name: "0f3a5c7e"}).labels == only(SERVICE).labels
+
+
+def test_a_type_may_say_more_in_brackets() -> None:
+    assert parse(SERVICE | {"NOTIFICATIONTYPE": "ACKNOWLEDGEMENT (sticky)"}) == []
+    assert only(SERVICE | {"NOTIFICATIONTYPE": "PROBLEM (again)"}).status is Status.FIRING
+
+
 def test_one_of_many_that_cannot_be_read_loses_no_other() -> None:
     told = parse([SERVICE, SERVICE | {"HOSTNAME": ""}, SERVICE | {"NOTIFICATIONTYPE": "ACKNOWLEDGEMENT"}, SERVICE])
     assert [type(entry) for entry in told] == [Alert, Unreadable, Alert]
@@ -176,6 +225,9 @@ def test_a_soft_state_without_a_type_is_no_alert(state: str) -> None:
     soft = {"NOTIFICATIONTYPE": "", "SERVICESTATE": state, "SERVICESTATETYPE": "SOFT"}
     assert parse(SERVICE | soft) == []
     assert only(SERVICE | soft | {"SERVICESTATETYPE": "HARD"})
+    bare = {"host": "web01", "service": "procs", "state": state}
+    assert parse(bare | {"state_type": "soft"}) == parse(bare | {"state_type": 0}) == []
+    assert only(bare | {"state_type": 1})
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,8 @@ def test_a_channel_may_send_a_form() -> None:
         ({}, "the id of the issue"),
         ({"state": "ACTIVATED"}, "the id of the issue"),
         ({"issueId": "1"}, "the state is missing"),
+        ({"incident_id": 401, "condition_name": "Disk", "timestamp": 1795419720000}, "current_state is missing"),
+        ({"incident_id": 401, "condition_name": "Disk", "event_type": "INCIDENT"}, "current_state is missing"),
         ({"issueId": "{{ json issueId }}", "state": "ACTIVATED"}, "the id of the issue"),
         ({"current_state": "open", "timestamp": 1795419720000}, "incident_id is missing"),
         ("issue", "a notification of New Relic"),
@@ -223,3 +225,16 @@ def test_the_template_that_is_shipped_is_read() -> None:
         "Disk",
     )
     assert (alert.description, alert.ends_at) == ("It is full.", datetime(2026, 11, 23, 8, 55, tzinfo=UTC))
+
+
+def test_an_issue_that_names_nothing_is_about_the_source() -> None:
+    (alert,) = parse({"id": "6f2d1a0e", "state": "ACTIVATED"})
+    assert isinstance(alert, Alert)
+    assert (alert.resource, alert.check) == ("newrelic", "issue")
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded", ""])
+def test_a_form_is_known_by_its_body(media: str) -> None:
+    told = {name: value for name, value in INCIDENT.items() if isinstance(value, (str, int))}
+    payload = Payload(body=urlencode(told).encode() + b"\n", content_type=media, source="newrelic")
+    assert newrelic.parse(payload, newrelic.Options(), NOW) == parse({name: str(value) for name, value in told.items()})

@@ -108,6 +108,7 @@ def test_a_result_without_a_type_is_of_a_service_when_it_names_one() -> None:
 
 def test_the_time_of_a_result_says_when_it_was_said() -> None:
     assert only(SERVICE | {"time": "1795419851"}).said_at == datetime.fromtimestamp(1795419851, UTC)
+    assert only(SERVICE | {"checktime": 1795419851}).said_at == datetime.fromtimestamp(1795419851, UTC)
     assert only(SERVICE | {"time": "0"}).said_at is None
 
 

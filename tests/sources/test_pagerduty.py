@@ -143,3 +143,17 @@ def test_json_is_read_whatever_the_header_says() -> None:
         assert pagerduty.parse(told, pagerduty.Options(), NOW) == [only(TRIGGER)]
     with pytest.raises(NotJsonError):
         pagerduty.parse(Payload(body=b"a=b", content_type="text/plain"), pagerduty.Options(), NOW)
+
+
+def test_the_time_of_a_trigger_does_not_say_that_an_end_is_newer() -> None:
+    told = {"payload": TOLD | {"timestamp": "2026-11-23T07:41:00Z"}}
+    trigger, over = only(TRIGGER | told), only(TRIGGER | told | {"event_action": "resolve"})
+    assert (trigger.starts_at, trigger.said_at) == (datetime(2026, 11, 23, 7, 41, tzinfo=UTC), None)
+    assert over.ends_at == over.said_at == trigger.starts_at
+
+
+def test_no_key_that_authenticates_is_kept() -> None:
+    details = {"service_key": "0" * 32, "Authorization": "Basic eDp5", "api_key": "k", "host": "db1"}
+    (alert,) = (only(TRIGGER | {"payload": TOLD | {"custom_details": details}}),)
+    assert not {"service_key", "Authorization", "api_key", "routing_key"} & set(alert.labels)
+    assert alert.labels["host"] == "db1"

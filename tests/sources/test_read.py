@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.errors import PayloadError
-from tocsin.sources import NotJsonError, _read
+from tocsin.sources import NotJsonError, _lines, _read
 
 leaves = st.none() | st.integers() | st.text(alphabet='[]{}"\\a', max_size=6)
 nests = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]"\\'), inner))
@@ -117,3 +117,17 @@ def test_a_long_problem_is_cut() -> None:
 
 def test_not_json_is_a_payload_error_of_its_own() -> None:
     assert issubclass(NotJsonError, PayloadError)
+
+
+def test_a_list_has_no_more_entries_than_may_be_told_of() -> None:
+    def build(_: object) -> NoReturn:
+        raise PayloadError("none")
+
+    most = _read.MAX_ENTRIES
+    assert len(_read.one_or_many(b"[" + b",".join([b"1"] * most) + b"]", build)) == most
+    with pytest.raises(PayloadError, match="length <= 100000"):
+        _read.one_or_many(b"[" + b",".join([b"1"] * (most + 1)) + b"]", build)
+    with pytest.raises(PayloadError, match="more than 100000 entries"):
+        _read.each(range(most + 1), build)
+    with pytest.raises(PayloadError, match="more than 100000 entries"):
+        _lines.each(range(most + 1), build)

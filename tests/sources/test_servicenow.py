@@ -127,7 +127,7 @@ def test_additional_information_that_is_no_object_stays_text() -> None:
 def test_the_time_of_the_event_is_utc() -> None:
     at = datetime(2026, 11, 22, 1, 24, 10, tzinfo=UTC)
     firing, over = event(), event(severity="0")
-    assert (firing.starts_at, firing.ends_at, firing.said_at) == (at, None, at)
+    assert (firing.starts_at, firing.ends_at, firing.said_at) == (at, None, None)
     assert (over.starts_at, over.ends_at, over.said_at) == (None, at, at)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -202,3 +203,29 @@ def test_a_form_without_a_message_is_refused() -> None:
 )
 def test_a_line_that_only_mentions_an_acknowledgement_loses_no_alert(text: str) -> None:
     assert only({"text": text}).status == Status.FIRING
+
+
+def test_only_grafana_and_an_end_say_when_they_were_said() -> None:
+    stamp = 1_795_419_660
+    when = datetime.fromtimestamp(stamp, UTC)
+    for footer, said_at in (("Grafana v11.3.0", when), ("netdata", None)):
+        told = only(attached(title="[FIRING] disk full on db1", ts=stamp, footer=footer))
+        assert told.said_at == said_at
+    assert only(attached(title="[RESOLVED] disk full on db1", ts=stamp)).said_at == when
+
+
+@pytest.mark.parametrize(
+    "line", ["Ho" + " " * 50_000 + "st x:", "_" * 50_000 + "a:", "a" * 50_000 + ": b", "é" * 50_000]
+)
+def test_a_long_line_costs_no_more_than_reading_it(line: str) -> None:
+    before = time.process_time()
+    parse({"text": f"disk full on db1\n{line}", "attachments": [{"title": line, "text": f"x {line}"}]})
+    assert time.process_time() - before < 2
+
+
+def test_many_lines_cost_no_more_than_a_few() -> None:
+    lines = "\n".join("-> " * 130 + str(number) for number in range(8))
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": f"{at}\n{lines}"}} for at in range(50)]
+    before = time.process_time()
+    parse({"blocks": blocks, "attachments": [{"blocks": blocks}] * 50})
+    assert time.process_time() - before < 4

@@ -318,3 +318,11 @@ def test_another_task_without_its_address_is_no_alert(task: dict[str, Any]) -> N
 def test_names_that_are_too_long_are_cut() -> None:
     told = alarm(probableCause="c" * 600, alarmedObject={"id": "o" * 600})
     assert (len(told.check), len(told.resource), told.fingerprint) == (512, 512, alarm().fingerprint)
+
+
+def test_only_a_change_says_when_a_raised_alarm_was_told() -> None:
+    raised = {"alarmReportingTime": "2026-11-22T01:25:00Z", "alarmClearedTime": "2026-11-22T02:24:10Z"}
+    assert alarm(**raised).said_at is None
+    changed = alarm(**raised, alarmChangedTime="2026-11-22T03:00:00Z")
+    assert changed.said_at == datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    assert alarm(**CLEARED).said_at == datetime(2026, 11, 22, 2, 24, 10, tzinfo=UTC)

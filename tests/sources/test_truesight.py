@@ -198,7 +198,8 @@ def test_text_that_is_no_variable_says_so() -> None:
     ("slots", "said_at"),
     [
         ({"mc_date_modification": "1616610611", "date_reception": "1616609411"}, "2021-03-24T18:30:11+00:00"),
-        ({"mc_date_modification": "0", "date_reception": "1616609411"}, "2021-03-24T18:10:11+00:00"),
+        ({"mc_date_modification": "0", "date_reception": "1616609411"}, None),
+        ({"date_reception": "1616609411", "status": "CLOSED"}, "2021-03-24T18:10:11+00:00"),
         ({"_modified_time": 1616610611500}, "2021-03-24T18:30:11.500000+00:00"),
         ({"mc_incident_time": "1616609405"}, None),
         ({}, None),

@@ -112,3 +112,18 @@ def test_the_team_is_a_label_and_the_key_is_not_kept(line: str) -> None:
 def test_what_is_missing_is_named(message: Any, problem: str) -> None:
     with pytest.raises(PayloadError, match=problem):
         parse(message)
+
+
+def test_when_a_state_began_does_not_say_when_the_message_was_made() -> None:
+    began, said = datetime(2026, 11, 23, 7, 41, tzinfo=UTC), datetime(2026, 11, 23, 7, 55, tzinfo=UTC)
+    state = PROBLEM | {"state_start_time": int(began.timestamp())}
+    assert (only(state).starts_at, only(state).said_at) == (began, None)
+    told = only(state | {"timestamp": int(said.timestamp())})
+    assert (told.starts_at, told.said_at) == (began, said)
+
+
+def test_ten_thousand_fields_are_no_more_labels_than_any_message_may_have() -> None:
+    many = {f"field_{number:05}": "x" for number in range(10_000)}
+    labels = only(PROBLEM | many | {"a_token": "t"}).labels
+    assert len(labels) == 256
+    assert "a_token" not in labels

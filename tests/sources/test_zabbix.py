@@ -147,11 +147,17 @@ def test_the_trigger_may_stand_in_the_address_of_the_event(link: str, *, same: b
     assert only(bare | {"event_url": "https://z.example.net/?eventid=20134"}).fingerprint == "20134"
 
 
+@pytest.mark.parametrize("host", ["", None, "{HOST.HOST}", "*UNKNOWN*", "UNKNOWN"])
+def test_without_a_host_it_is_about_the_source(host: str | None) -> None:
+    alert = only(EVENT | {"host": host})
+    assert (alert.resource, alert.fingerprint) == ("zabbix", "20134")
+
+
 def test_a_number_in_the_address_counts_only_where_no_field_says_it() -> None:
     assert only(EVENT | {"event_url": "https://z.example.net/?triggerid=1&eventid=2"}).fingerprint == "20134"
 
 
-@pytest.mark.parametrize("wrapper", ["data", "payload", "params"])
+@pytest.mark.parametrize("wrapper", ["data", "payload", "params", "labels"])
 def test_an_object_around_a_message_says_nothing(wrapper: str) -> None:
     assert only({wrapper: EVENT}) == only(EVENT)
     assert only({wrapper: {"event": {"id": 20134}}, **without("event_id")}).fingerprint == "20134"
@@ -324,9 +330,7 @@ def test_a_macro_that_says_nothing_is_missing(value: str | None) -> None:
     [
         (without("event_id", "trigger_id"), "event_id is missing, and so is trigger_id"),
         (without("event_value"), "event_value and status are missing"),
-        (without("host"), "host is missing"),
         (without("trigger_name"), "trigger_name is missing"),
-        (without("host", host="{HOST.HOST}"), "host is missing"),
         ("text", "an object of Zabbix macros"),
         ({}, "event_id is missing"),
     ],

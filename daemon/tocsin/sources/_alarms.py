@@ -57,7 +57,8 @@ LONGEST_HANDLE = 400
 """An id longer than this is handed out without what it carries: some clients and proxies cut addresses."""
 
 _TIMES = ("alarmClearedTime", "alarmChangedTime", "alarmReportingTime", "alarmRaisedTime")
-"""The latest of them is when a whole alarm was as it is told; a change and a task may name a moment long past."""
+"""The latest of them is when an alarm that is over was as it is told; a change and a task may name a moment long past.
+Of one that is raised, its change alone is: it may open again, and then the others are older than its end."""
 
 
 class Known(Struct, frozen=True, array_like=True):
@@ -88,7 +89,8 @@ def alert(
     over = deleted or _is_over(alarm)
     if ignored and not over and _is_planned(alarm):
         return []
-    said_at = said_at or max(filter(None, (_times.moment(_dig.text(alarm, name)) for name in _TIMES)), default=None)
+    times = _TIMES if over else ("alarmChangedTime",)
+    said_at = said_at or max(filter(None, (_times.moment(_dig.text(alarm, name)) for name in times)), default=None)
     return [_alert(payload, options, alarm, identity(alarm), _known_of(alarm), over=over, said_at=said_at)]
 
 

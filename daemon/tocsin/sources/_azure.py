@@ -6,7 +6,6 @@ Knows parts of messages; puts no alert together.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from pydantic import Field
 from tocsin.model import Severity
 from tocsin.sources import _details, _dig, _labels, _severity, _times
 from tocsin.sources._options import SourceOptions
+from tocsin.sources._remembered import remembered
 from tocsin.units import Duration  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def name_of(resource: str) -> str:
     return resource.rstrip("/").rpartition("/")[2] if resource[:1] == "/" else resource
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def arm_labels(resource: str) -> dict[str, str]:
     """Subscription, resource group and type out of a resource id; shared, so for reading only."""
     parts = resource.strip("/").split("/")

@@ -6,6 +6,7 @@ Knows attachments, blocks and rich text as Slack, Mattermost and Rocket.Chat hav
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tocsin.sources import _details, _dig, _headline, _read
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_PARTS = 50
-"""So many attachments and blocks are looked at; Slack takes 100 and 50."""
+"""So many attachments and blocks are looked at, and fields of each; Slack takes 100, 50 and 10."""
 
 _MAX_LINES = 8
 """So many lines of a text may be the one that says it."""
 
+_MOST_LINES = 200
+"""So many lines of a message."""
+
 _MAX_DEEP = 8
-_PAIR = re.compile(r"[\W_]*([A-Za-z][A-Za-z _-]{1,30}?)\s*[*_]*\s*:[*_]*\s+(\S.*)")
+_PAIR = re.compile(r"[\W_]*+([A-Za-z][A-Za-z _-]{1,30}?)[\s*_]*+:[*_]*+\s++(\S.*)")
+_LONGEST = 4 * _headline.MAX_LINE
+"""So much of a line may be such a pair."""
 _URL = re.compile(r"<(https?://[^<>|\s]+)[|>]")
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE)
 _COLOURS = {"good": "over", "danger": "firing", "warning": "firing", "success": "over", "error": "firing"}
@@ -41,12 +47,16 @@ class Message:
         """All texts for people, in the order of their weight."""
         self.heads = list(filter(None, map(_first_line, self._heads())))
         """The first lines of its text, titles and headers."""
-        self.lines = list(dict.fromkeys(self._lines()))
+        self.lines = list(dict.fromkeys(islice(self._lines(), _MOST_LINES)))
         """The lines that may say what it is about, the likeliest first."""
 
     def first(self, name: str) -> str:
         """What the first attachment that has this says."""
         return next((text for one in self.attachments if (text := _dig.text(one, name))), "")
+
+    def is_of_grafana(self) -> bool:
+        """Whether Grafana made it: its footer says so."""
+        return self.first("footer").startswith("Grafana v")
 
     def _texts(self) -> list[str]:
         headers = [_block_text(block) for block in self.blocks if block.get("type") == "header"]
@@ -71,14 +81,14 @@ class Message:
         """The fields by their titles; `Host: db1` as a line of a text counts, too."""
         found: dict[str, str] = {}
         for one in self.attachments:
-            for field in _dig.items(one, "fields"):
+            for field in _dig.items(one, "fields")[:_MAX_PARTS]:
                 _put(found, _dig.text(field, "title"), _dig.text(field, "value"))
         for text in self._block_fields():
             title, _, value = text.partition("\n")
             _put(found, title, value)
         for text in self.texts:
             for line in text.split("\n", _MAX_LINES)[:_MAX_LINES]:
-                pair = _PAIR.fullmatch(line.strip()) if ":" in line else None
+                pair = _PAIR.fullmatch(line.strip()[:_LONGEST]) if ":" in line else None
                 if pair and _details.plain(pair[1]) in _details.NAMES and not _headline.is_state(pair[1]):
                     _put(found, pair[1], pair[2])
         return found
@@ -101,7 +111,7 @@ class Message:
         return linked_text[1] if linked_text else ""
 
     def _block_fields(self) -> list[str]:
-        fields = (field for block in self.blocks for field in _dig.items(block, "fields"))
+        fields = (field for block in self.blocks for field in _dig.items(block, "fields")[:_MAX_PARTS])
         return [text for field in fields if (text := _dig.text(field, "text"))]
 
 

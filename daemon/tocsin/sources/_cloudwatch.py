@@ -7,7 +7,6 @@ many time series at once.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 from tocsin.errors import PayloadError
 from tocsin.model import Severity
 from tocsin.sources import _build, _dig, _labels, _read, _times
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -194,7 +194,7 @@ def _short(part: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name not in {*_LONG_IN_STATE, "description"}}
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def _console(arn: str) -> str:
     """Where to see the alarm, by its ARN; nothing for partitions whose console is elsewhere."""
     parts = arn.split(":", 6)

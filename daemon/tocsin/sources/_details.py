@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tocsin.sources import _dig, _headline, _identity, _labelled, _labels, _read, _secret
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +61,9 @@ NAMES = frozenset(
 )
 """Names that a line of text must have to count as a field."""
 
+_MOST = 1_000
+"""So many fields of an object are looked at for what they say."""
+
 _BETWEEN = re.compile(r"[;,:&|]+")
 _MACRO = re.compile(
     r"\{\$?[A-Z][A-Z0-9_.#$:]*\}|\$\{?[A-Z][A-Z0-9_.:]*\}?\$?|\{\{[^{}]*\}\}|<no value>|undefined", re.ASCII
@@ -66,10 +71,10 @@ _MACRO = re.compile(
 """What a platform leaves of a variable that it knows no value of: `{EVENT.ID}`, `$ALERT_ID`, `$HOSTNAME$`."""
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def plain(name: str) -> str:
     """The letters and digits of a name, in lower case."""
-    return "".join(filter(str.isalnum, name)).lower()
+    return (name if name.isalnum() else "".join(filter(str.isalnum, name))).lower()
 
 
 def said(value: Any, *path: str | int) -> str:
@@ -86,7 +91,7 @@ def given(payload: Payload, name: str) -> str:
 def known(fields: Mapping[str, Any]) -> dict[str, str]:
     """The fields that say something, by plain name; of several with one plain name the first."""
     found: dict[str, str] = {}
-    for name in fields:
+    for name in islice(fields, _MOST):
         if text := said(fields, name):
             found.setdefault(plain(name), text)
     return found
@@ -137,6 +142,9 @@ def labels(value: Any, *, skip: Iterable[str] = ()) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     found = _labels.flat(value, skip=skip)
+    if len(found) > _MOST:  # more than `_labels.fit` lets through
+        names = (name for name in sorted(found) if len(name) <= _identity.MAX_LABEL and not _secret.is_secret(name))
+        return {name: found[name] for name in islice(names, _identity.MAX_LABELS)}
     return {name: text for name, text in found.items() if not _secret.is_secret(name)}
 
 

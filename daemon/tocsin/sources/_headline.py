@@ -111,17 +111,17 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    rf"[\[(][^\w\[\]()]*(?P<bracket>{_STATES})\b[^\[\]()]*[\])]"
-    rf"|\b(?:{_COPULA})[\W_]+(?:(?:{_COPULA}|to|back|again|just|not|no|longer)[\W_]+)*(?P<state>{_STATES})\b"
+    rf"[\[(][^\w\[\]()]*+(?P<bracket>{_STATES})\b[^\[\]()]*+[\])]"
+    rf"|\b(?:{_COPULA})[\W_]++(?:(?:{_COPULA}|to|back|again|just|not|no|longer)[\W_]++)*+(?P<state>{_STATES})\b"
     rf"|\bfrom[\W_]+\w+[\W_]+to[\W_]+(?P<moved>{_STATES})\b"
-    rf"|(?:->|=>|\u2192|\u279c)[\W_]*(?P<arrow>{_STATES})\b"
-    rf"|(?<=[\w\"'*`)])(?<!\bnot)[\W_]+(?P<verb>recovered|resolved|triggered|unreachable)\b",
+    rf"|(?:->|=>|\u2192|\u279c)[\W_]*+(?P<arrow>{_STATES})\b"
+    rf"|(?<=[\w\"'*`)])(?<!\bnot)[\W_]++(?P<verb>recovered|resolved|triggered|unreachable)\b",
     re.IGNORECASE,
 )
 _WEAK = re.compile(rf"(?<!not )\b(?:{_STATES})\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:not|no longer)\b", re.IGNORECASE)
 _LASTED = re.compile(
-    r"\([^()]*\b(?:for|after|lasted|was|took)\b[^()]*\d[^()]*\)|\b(?:in|after|for) (?:\d+\s?[dhms]\w*[,\s]*)+",
+    r"\((?=[^()]*+\))[^()]*\b(?:for|after|lasted|was|took)\b[^()]*\d[^()]*\)|\b(?:in|after|for) (?:\d+\s?[dhms]\w*[,\s]*)+",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -197,6 +197,7 @@ def read(line: str, *, mask: bool = True) -> Headline:
         line: as the message has it.
         mask: figures are left out of what stays the same.
     """
+    line = line[: 4 * MAX_LINE]
     sign = _SIGN.search(line)
     rest, words = _without_leading(_EMOJI.sub(" ", clean(line)).strip())
     later = _LATER.search(rest)

@@ -7,7 +7,6 @@ over: that is what its kinds, `alertmanager`, `grafana` and `prometheus`, differ
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ from tocsin.errors import PayloadError
 from tocsin.model import Alert, Status
 from tocsin.sources import _identity, _read, _severity, _texts, _times
 from tocsin.sources._options import SourceOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +134,7 @@ def alert(
     )
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def host_of(instance: str) -> str:
     """The host of an `instance` label: without port and brackets; an address of the web stays whole."""
     host, colon, port = instance.rpartition(":")

@@ -68,9 +68,12 @@ def tags(values: Iterable[Any], separator: str = ":") -> dict[str, str]:
     found: dict[str, str] = {}
     for value in values:
         name, _, rest = str(value).strip().partition(separator) if isinstance(value, str) else ("", "", "")
-        if name.strip():
-            told = rest.strip() or "true"
-            found[name.strip()] = f"{found[name.strip()]}, {told}" if name.strip() in found else told
+        if name := name.strip():
+            told, known = rest.strip() or "true", found.get(name)
+            if known is None:
+                found[name] = told
+            elif len(known) <= _identity.MAX_LABEL:  # nobody will see more of it
+                found[name] = f"{known}, {told}"
     return found
 
 

@@ -77,9 +77,15 @@ def read(document: bytes | Raw) -> Raw:
 
 
 def each(items: Iterable[T], build: Callable[[T], Alert | None]) -> list[Alert | Unreadable]:
-    """As `_read.each`, of items that need not be alerts: what `build` makes nothing of leaves no entry."""
+    """As `_read.each`, of items that need not be alerts: what `build` makes nothing of leaves no entry.
+
+    Raises:
+        PayloadError: there are more than `_read.MAX_ENTRIES`.
+    """
     found: list[Alert | Unreadable] = []
-    for item in items:
+    for position, item in enumerate(items):
+        if position >= _read.MAX_ENTRIES:
+            raise PayloadError(f"the message has more than {_read.MAX_ENTRIES} entries: send smaller batches")
         try:
             alert = build(item)
         except PayloadError as error:

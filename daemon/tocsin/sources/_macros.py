@@ -8,11 +8,11 @@ Knows macros; which problem a notification is about, its kind says.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.sources import _build, _identity, _lines, _read, _secret, _severity, _texts, _times
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,18 +47,19 @@ _SPELT = {
     "ICINGATIMET": "TIMET",
     "ICINGALONGDATETIME": "LONGDATETIME",
     "DATETIME": "LONGDATETIME",
+    "CURRENTSTATE": "STATE",
 }
 """Other spellings of macros, without signs → the name in Nagios' manual."""
 
 _READ = re.compile(
     r"(?:NOTIFICATION(?:TYPE|COMMENT|AUTHOR)|(?:LAST|LONG)?(?:HOST|SERVICE)[A-Z]+|TIMET|(?:LONG|SHORT)DATETIME"
-    r"|STATE(?:ID|TYPE)|LONGOUTPUT)",
+    r"|STATE(?:ID|TYPE)?|LONGOUTPUT)",
     re.ASCII,
 )
 """The macros looked at, without signs."""
 
-_SHORT = {"STATE": "{}STATE", "STATEID": "{}STATEID", "STATETYPE": "{}STATETYPE", "LONGOUTPUT": "LONG{}OUTPUT"}
-"""Names that do not say of what, and the macro of what they are about."""
+_SHORT = ("STATE", "STATEID", "STATETYPE")
+"""Names that do not say of what."""
 
 _OUTPUTS = ("OUTPUT", "MESSAGE", "MSG")
 _WORDS = {
@@ -73,6 +74,7 @@ _STATES = {
 }
 _PREFIXES = ("NAGIOS_", "ICINGA_", "NAEMON_")
 _NAME = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+_BOM = b"\xef\xbb\xbf"
 _FIELD = re.compile(rb"[A-Za-z_][\w.]*=", re.ASCII)
 _NEXT_LINE = re.compile(rb"[\n\0][A-Za-z_]\w*=", re.ASCII)
 _UNEXPANDED = re.compile(r"\$[\w.:-]*\$", re.ASCII)
@@ -90,7 +92,7 @@ _WRAPPERS = ("payload", "data")
 
 def is_json(payload: Payload) -> bool:
     """Whether it must be read as JSON: it begins so, or is sent so and has no fields."""
-    body = payload.body.lstrip()
+    body = payload.body.removeprefix(_BOM).lstrip()
     return _lines.looks_like_json(body) or (payload.content_type == "application/json" and not _FIELD.match(body))
 
 
@@ -102,7 +104,7 @@ def fields(payload: Payload) -> dict[str, Any]:
     Raises:
         PayloadError: it is a form, and not UTF-8.
     """
-    body = payload.body.strip(b" \t\r\n\0")
+    body = payload.body.removeprefix(_BOM).strip(b" \t\r\n\0")
     if not _NEXT_LINE.search(body) and (b"&" in body or payload.content_type == FORM):
         return dict(_read.form(body))
     printed = _printed(_lines.text(body.replace(b"\0", b"\n")).split("\n"))
@@ -125,7 +127,7 @@ def opened(told: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def names(key: str) -> tuple[str, str]:
     """A macro's own name, and that of the manual when it is one of those looked at, spelt otherwise; else nothing.
 
@@ -233,9 +235,9 @@ def _printed(lines: Iterable[str]) -> dict[str, str]:
 
 def _short(macros: Mapping[str, str], about: str) -> dict[str, str]:
     """`STATE`, `OUTPUT`, `TYPE` and the like, where nobody says of what, under the names of what it is about."""
-    told = {full.format(about): macros[name] for name, full in _SHORT.items() if name in macros}
+    told = {about + name: macros[name] for name in _SHORT if name in macros}
     told[f"{about}OUTPUT"] = next((macros[name] for name in _OUTPUTS if name in macros), "")
-    if f"{about}STATE" not in told and f"{about}STATEID" not in told:
+    if not any(f"{about}{name}" in known for name in ("STATE", "STATEID") for known in (told, macros)):
         *places, words = _WORDS[about]
         told[f"{about}STATE"] = next((macros[name] for name in places if macros.get(name, "").upper() in words), "")
     kind = macros.get("TYPE", "")
@@ -271,5 +273,5 @@ def _description(macros: Mapping[str, str], about: str) -> str:
     performance data.
     """
     more = macros.get(f"{about}OUTPUT", "").partition("\n")[2].partition("|")[0].strip()
-    output = macros.get(f"LONG{about}OUTPUT", "").replace("\\n", "\n") or more
+    output = (macros.get(f"LONG{about}OUTPUT") or macros.get("LONGOUTPUT", "")).replace("\\n", "\n") or more
     return "\n\n".join(filter(None, (output, macros.get("NOTIFICATIONCOMMENT", ""))))

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 FORM = "application/x-www-form-urlencoded"
 
-_FIELD = re.compile(rb"\s*[A-Za-z_][\w.-]*=", re.ASCII)
+_FIELD = re.compile(rb"(?:\xef\xbb\xbf)?\s*[A-Za-z_][\w.-]*=", re.ASCII)
 
 
 def form(payload: Payload) -> dict[str, str] | None:
@@ -37,7 +37,7 @@ def form(payload: Payload) -> dict[str, str] | None:
     body = payload.body
     if _lines.looks_like_json(body) or not (payload.content_type == FORM or _FIELD.match(body)):
         return None
-    return _read.form(body.strip())
+    return _read.form(body)
 
 
 def each(

@@ -7,10 +7,11 @@ It knows no platform and builds no alert: the kinds hand it what to do with each
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
-from msgspec import DecodeError, Raw
+from msgspec import DecodeError, Meta, Raw
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
@@ -35,7 +36,10 @@ MAX_FIELDS = 1_000
 MAX_PROBLEM = 300
 """Longest sentence about what cannot be read: it may quote what was sent."""
 
-LIST = Decoder(list[Raw])
+MAX_ENTRIES = 100_000
+"""How many entries a message may have."""
+
+LIST: Decoder[list[Raw]] = Decoder(Annotated[list[Raw], Meta(max_length=MAX_ENTRIES)])
 """Reads an array whose entries stay unread."""
 
 OBJECT = Decoder(dict[str, Any])
@@ -45,6 +49,10 @@ _ANY_JSON = Decoder(Raw)
 _BOM = b"\xef\xbb\xbf"
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_TO_STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # one deeper, one less deep: -1 as a signed byte
+_PEELED = 8
+"""Most JSON is no deeper, and its brackets are gone after so many passes; what is left is counted, one by one."""
+
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
@@ -110,9 +118,15 @@ def entry(raw: Raw, decoder: Decoder[T], what: str) -> T:
 
 
 def each(items: Iterable[T], build: Callable[[T], Alert]) -> list[Alert | Unreadable]:
-    """An alert for each item; an `Unreadable` in the place of each that `build` refuses with a PayloadError."""
+    """An alert for each item; an `Unreadable` in the place of each that `build` refuses with a PayloadError.
+
+    Raises:
+        PayloadError: there are more than MAX_ENTRIES.
+    """
     found: list[Alert | Unreadable] = []
     for position, item in enumerate(items):
+        if position >= MAX_ENTRIES:
+            raise PayloadError(f"the message has more than {MAX_ENTRIES} entries: send smaller batches")
         try:
             found.append(build(item))
         except PayloadError as error:
@@ -141,7 +155,9 @@ def form(body: bytes) -> dict[str, str]:
         PayloadError: it is not UTF-8, or has more than MAX_FIELDS fields.
     """
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(
+            body.removeprefix(_BOM).strip().decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
     except ValueError as error:
         raise PayloadError(said(f"the form is not UTF-8 with at most {MAX_FIELDS} fields: {error}")) from error
     return {name.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for name, value in pairs}
@@ -175,11 +191,12 @@ def is_shallow(body: bytes) -> bool:
     brackets = body.translate(_TO_BRACKETS, _NO_STRUCTURE).replace(b'""', b"")
     if b'"' in brackets:
         brackets = b"".join(brackets.split(b'"')[::2])
-    for _ in range(MAX_DEPTH):
+    for _ in range(_PEELED):
         if not brackets:
-            break
+            return True
         brackets = brackets.replace(b"[]", b"")
-    return not brackets
+    steps = memoryview(brackets.translate(_TO_STEPS)).cast("b")
+    return sum(steps) == 0 and max(accumulate(steps), default=0) <= MAX_DEPTH - _PEELED
 
 
 def _clean(body: bytes) -> bytes:

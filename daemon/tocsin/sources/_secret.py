@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
 
-_WORDS = ("token", "secret", "passw", "passphrase", "apikey", "routingkey", "credential", "community", "authkey")
+from tocsin.sources._remembered import remembered
+
+_WORDS = re.compile(
+    "token|secret|passw|passphrase|apikey|routingkey|servicekey|geniekey|accesskey|privatekey|authkey|authorization"
+    "|credential|community|cookie"
+)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def is_secret(name: str) -> bool:
     """Whether a value of this name is a secret, by its words: `API-Key`, `_HOSTSNMP_COMMUNITY`, `alert.token`."""
-    plain = "".join(filter(str.isalnum, name)).lower()
-    return any(word in plain for word in _WORDS)
+    plain = name if name.isalnum() else "".join(filter(str.isalnum, name))
+    return _WORDS.search(plain.lower()) is not None

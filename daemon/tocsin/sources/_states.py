@@ -6,10 +6,10 @@ Texts for people are the business of `_headline`; the severity words that mean t
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tocsin.sources import _severity
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,15 @@ _TOLD: Mapping[str, str] = {
 _STATE = {word: state for state, words in _TOLD.items() for word in words.split()} | dict.fromkeys(
     _severity.CLEAR, OVER
 )
-_VERSION = re.compile(r"(?:[./:-][vV]?\d+(?:[._-]\d+)*)+$", re.ASCII)
+_VERSION = re.compile(r"[./:-][vV]?\d++(?:(?:_|[./:-][vV]?)\d++)*+$", re.ASCII)
+_LONGEST = 512
+"""No name of an event is longer; of a longer text no part means anything."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NOUNS = frozenset({"event", "notification", "message"})
 _PROBLEMS = ("alarm", "alert", "alerts", "alarms", "problem", "incident", "event", "events")
 
 
-@lru_cache(maxsize=1_024)
+@remembered(1_024)
 def of(word: str) -> str:
     """The state that a word means; empty for any other word."""
     return _STATE.get("".join(filter(str.isalnum, word)).lower(), "")
@@ -53,9 +55,11 @@ class Named(NamedTuple):
     state: str
 
 
-@lru_cache(maxsize=1_024)
+@remembered(1_024)
 def split(name: str) -> Named:
-    """The parts of an event's name."""
+    """The parts of an event's name; what is too long for one is all of it, and says no state."""
+    if len(name) > _LONGEST:
+        return Named(name, name, "")
     trunk = _VERSION.sub("", name)
     words = list(_WORD.finditer(trunk))
     while words and words[-1][0].lower() in _NOUNS:

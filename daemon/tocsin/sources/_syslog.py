@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from tocsin.errors import PayloadError
 from tocsin.sources import _labels, _lines, _times
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -313,7 +313,7 @@ def _inner(short: str) -> str:
     return next((short.removeprefix(envelope) for envelope in _ENVELOPES if short.startswith(envelope)), "")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _short(name: str) -> str:
     return name.lower().translate(_NO_SIGNS)
 

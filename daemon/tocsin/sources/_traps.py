@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_VARBINDS = 1_000
 """How many variables of one trap are looked at."""
 
+_LONGEST = 1_000_000
+"""How much of a text is: a datagram has 65 535 bytes, and three characters for each, with the names of its variables."""
+
 
 class Trap(Struct, kw_only=True):
     """One notification."""
@@ -83,6 +86,7 @@ _HEX = re.compile(r"(?:[0-9A-F]{2}\s{1,2}){2,}", re.ASCII)
 """Bytes as Net-SNMP writes them: a blank after each pair of digits, also after the last."""
 _MORE_HEX = re.compile(r"(?:[0-9A-F]{2} )+", re.ASCII)
 """The next line of such bytes; no variable looks so."""
+_BETWEEN = re.compile(r"([\n\t]+)")
 _TICKS = re.compile(r"\(\d+\) ", re.ASCII)
 _ASSIGNED = re.compile(r"(\S+)(?: = |\s+)(.*)", re.DOTALL)
 
@@ -233,7 +237,7 @@ def _varbinds(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield from (pair for item in value[:MAX_VARBINDS] if (pair := _pair(item))[0])
     elif isinstance(value, str):
-        yield from (pair for line in _statements(value)[:MAX_VARBINDS] if (pair := _pair(line))[0])
+        yield from (pair for line in _statements(value[:_LONGEST])[:MAX_VARBINDS] if (pair := _pair(line))[0])
 
 
 def _somewhere(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -268,14 +272,14 @@ def _statements(text: str) -> list[str]:
     """`OID value` or `OID = TYPE: value`, in lines or between tabs; a text in quotes may have both within."""
     found: list[list[str]] = []
     quoted = False
-    for part in re.split(r"([\n\t])", text):
+    for part in _BETWEEN.split(text):
         if quoted or (found and _MORE_HEX.fullmatch(part)):
             found[-1].append(part)
         elif len(found) > MAX_VARBINDS:
             break
         elif part and not part.isspace():
             found.append([part])
-        if part.replace("\\\\", "").replace('\\"', "").count('"') % 2:
+        if '"' in part and part.replace("\\\\", "").replace('\\"', "").count('"') % 2:
             quoted = not quoted
     return ["".join(parts) for parts in found]
 

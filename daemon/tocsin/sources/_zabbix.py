@@ -7,13 +7,13 @@ one. Knows spellings and macros; what makes an alert of them is `zabbix`.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import DecodeError
 from msgspec.json import Decoder
 
 from tocsin.sources import _dig, _labels, _read, _secret, _texts, _times
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +82,7 @@ _LINKED = {
 _HOSTS = "hosts"
 """A list of a streamed event: the hosts of its trigger, the first the one it is about."""
 
-_WRAPPERS = ("data", "payload", "params")
+_WRAPPERS = ("data", "payload", "params", "labels")
 """Objects around a message that say nothing by their name."""
 _NO_LABELS = _TAGS | frozenset(
     {
@@ -240,7 +240,7 @@ def _hosts(value: Any) -> dict[str, str]:
     return {"hosts1": named[0], _HOSTS: ", ".join(named)} if named else {}
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _name(name: str) -> tuple[str, bool]:
     """A name, plain, and whether its value is a label."""
     plain = _plain(name)
@@ -254,17 +254,17 @@ def _says_nothing(plain: str, text: str) -> bool:
     return text == "*UNKNOWN*" or plain.startswith(("host", "ip"))
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _is_tags(name: str) -> bool:
     return _plain(name) in _TAGS
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _is_action(plain: str) -> bool:
     return plain.startswith(_ACTIONS)
 

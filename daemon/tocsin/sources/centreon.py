@@ -16,13 +16,13 @@ Limits: a service's event without `service_id` and description cannot be told fr
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _details, _dig, _labels, _lines, _macros, _read, _severity, _times
+from tocsin.sources import _build, _details, _dig, _labels, _lines, _macros, _read, _secret, _severity, _times
 from tocsin.sources._options import SourceOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,12 +150,12 @@ def _alert(event: dict[str, Any], payload: Payload, options: Options) -> Alert |
         if text:
             plain = _details.plain(name)
             said.setdefault(plain, text)
-            if plain not in _NO_LABELS:
+            if plain not in _NO_LABELS and not _secret.is_secret(name):
                 labels[name] = text
     return None if _is_no_state(said) else _status(said, labels, _dig.mapping(event, "cache"), payload, options)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _is_of_a_command(name: str) -> bool:
     return _details.plain(name).endswith(_OF_A_COMMAND)
 

@@ -2,7 +2,8 @@
 
 Format: the variables of a notification script (`NOTIFY_WHAT`, `NOTIFY_HOSTNAME` …), with or without `NOTIFY_`, as JSON (one
 object, a list of them, or a list under `contexts`), as form fields, or as lines of text, as bulk notifications have them
-(https://docs.checkmk.com/latest/en/notifications.html). Variables left unexpanded (`$SERVICEDESC$`) do not count.
+(https://docs.checkmk.com/latest/en/notifications.html). Variables left unexpanded (`$SERVICEDESC$`) do not count. Scripts of
+other people that call them `host`, `service`, `notification_type` and so on are understood, too.
 Authentication: whatever the script can send; the one in `config/sources/checkmk/` sends a bearer token.
 Identity: host and service, or `EC_ID` of an Event Console's event. Of a host itself `host check` is the check.
 Resolved: NOTIFICATIONTYPE is RECOVERY, or the state is OK or UP. UNKNOWN and UNREACHABLE are problems. Acknowledgements,
@@ -15,7 +16,6 @@ Limits: several events of one host and application share a check: a rule that sh
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
@@ -26,6 +26,7 @@ from tocsin.errors import PayloadError
 from tocsin.model import Status
 from tocsin.sources import _lines, _macros, _read, _texts, _times
 from tocsin.sources._options import ZonedOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,18 +132,18 @@ def _named(told: Mapping[str, Any]) -> dict[str, str]:
     return macros
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _is_prefixed(name: str) -> bool:
     return name.upper().startswith(_PREFIX)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _prefixed(variable: str) -> tuple[str, str]:
     """As `_names`; nothing for what has no prefix, where others have one: it is the script's own environment."""
     return _names(variable[_PREFIXED]) if _is_prefixed(variable) else ("", "")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4_096)
 def _names(variable: str) -> tuple[str, str]:
     """As `_macros.names`; nothing for parameters and the like.
 

@@ -12,7 +12,7 @@ Resolved: a status in `data`, else the last word of the type (`â€¦.resolved`, `â
 says neither is a problem. Acknowledgements, comments, tests and heartbeats are no alerts, nor is what `types` leaves
 out.
 Delivery: 429 and 5xx are tried again by most senders, as the webhook specification wants it.
-Limits: batches of any size; the formats XML, Avro and Protobuf are not read. A bus carries more than alerts: name
+Limits: 100 000 events in each batch; the formats XML, Avro and Protobuf are not read. A bus carries more than alerts: name
 those that are in `types`.
 """
 
@@ -200,7 +200,7 @@ def _state(data: Any, options: Options) -> str:
 def _alert(payload: Payload, options: Options, told: dict[str, str], data: Any, named: _states.Named) -> Alert:
     where, what = _about(data, options)
     resolved = named.state == _states.OVER
-    when = _times.moment(told.get("time", ""))
+    when = _times.moment(told.get("time", ""))  # of the occurrence, which may be the start, if `data` has no other
     started, ended = (_times.moment(_details.told(data, ways)) for ways in (_STARTS, _ENDS))
     annotations = _dig.mapping(data, "annotations")
     summary = _details.said(annotations, "summary") or _details.told(data, _SUMMARIES)
@@ -217,7 +217,7 @@ def _alert(payload: Payload, options: Options, told: dict[str, str], data: Any, 
         labels=_labels(told, data),
         starts_at=started or (None if resolved else when),
         ends_at=(ended or when) if resolved else None,
-        said_at=when,
+        said_at=when if resolved or started not in {None, when} else None,
         url=_details.told(data, _LINKS),
     )
 

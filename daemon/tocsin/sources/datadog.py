@@ -47,7 +47,7 @@ _TEXT = ("textonlymsg", "eventmsg", "body", "message", "eventmessage", "alertmes
 _STATE_TEXT = ("alertstatus", "status")
 _PRIORITY = ("alertpriority", "priority", "severity", "alertseverity", "monitorpriority")
 _LINK = ("link", "url", "eventurl", "alerturl", "monitorurl", "eventlink")
-_DATE = ("date", "eventdate", "alertdate", "datehappened", "timestamp", "lastupdated")
+_DATE = ("date", "eventdate", "alertdate", "datehappened", "timestamp", "lastupdated", "alerttime")
 _ORGANISATION = ("orgname", "organization", "organisation", "orgid")
 _INCIDENT = ("incidentuuid", "incidentpublicid")
 _SIGNAL = ("securitysignalid", "signalid")
@@ -181,6 +181,7 @@ def _transition(notice: _Notice) -> str:
     """The transition of a monitor, in lower case; empty for what is about none."""
     status = notice.first(_STATE_TEXT).lower()
     told = notice.first(_TRANSITION).lower() or (status if status in _TRANSITIONS else "")
+    told = "" if told == "null" else told
     if told or notice.prefix:
         return told or (notice.prefix["transition"].lower() if notice.prefix else "")
     of_monitor = notice.first((*_MONITOR, *_CYCLE)) or _MONITOR_EVENT.fullmatch(notice.first(_EVENT_TYPE))

@@ -177,9 +177,9 @@ def _entities(said: Mapping[str, Any]) -> Iterator[_Entity]:
 
 def _entity(one: Mapping[str, Any]) -> _Entity:
     """As a template lists it, as version 2 of the API does, and as version 1 does in its events and impacts."""
-    kind = _dig.first(one, "type") or _dig.text(one, "entityId", "type")
-    identifier = _dig.first(one, "entity") or _dig.text(one, "entityId", "id") or _dig.first(one, "entityId")
-    return _Entity(kind or identifier.rpartition("-")[0], _dig.first(one, "name", "entityName") or identifier)
+    kind = _dig.first(one, "type", "Type") or _dig.text(one, "entityId", "type")
+    identifier = _dig.first(one, "entity", "Entity") or _dig.text(one, "entityId", "id") or _dig.first(one, "entityId")
+    return _Entity(kind or identifier.rpartition("-")[0], _dig.first(one, "name", "entityName", "Name") or identifier)
 
 
 def _resource(entities: list[_Entity], said: Mapping[str, Any]) -> str:

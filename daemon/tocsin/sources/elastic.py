@@ -18,12 +18,12 @@ them.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tocsin.errors import PayloadError
 from tocsin.sources import _build, _details, _dig, _dotted, _labels, _messages, _read, _severity, _templated
 from tocsin.sources._options import SourceOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -323,7 +323,7 @@ def _labelled(found: Mapping[str, Any]) -> dict[str, str]:
     return (_labels.tags(dict.fromkeys(tag for tag in tags if ":" in tag)) | kept) if tags else kept
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def _label(name: str) -> str:
     """The name under which a field is a label; empty for one that is none."""
     return "" if name in _DESCRIBED or name.startswith(_PARAMETERS) else name.replace(".", "_")

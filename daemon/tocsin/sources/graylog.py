@@ -44,7 +44,7 @@ _UNKNOWN = "<unknown>"
 
 _OF_DEFINITION = ("event_definition_id", "event_definition_type", "event_definition_title")
 _OF_EVENT = ("id", "origin_context", "streams", "source_streams", "source", "key", "priority", "alert", "scores")
-_PAIR = re.compile(r"([^\s{},=]+)=([^,}]*)")
+_PAIR = re.compile(r"(?<![^\s{},=])([^\s{},=]++)=([^,}]*)")
 _SHOWN_MESSAGES = 20
 
 

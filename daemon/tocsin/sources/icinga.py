@@ -2,8 +2,8 @@
 
 Format: events of the API's stream, one or many (JSON lines, a list), and hosts and services as the API lists them
 (`{"results": […]}`) (https://icinga.com/docs/icinga-2/latest/doc/12-icinga2-api/); the macros of a notification command, as the
-one in `config/sources/icinga/` posts them; events of Icinga Notifications, at `/process-event`
-(https://icinga.com/docs/icinga-notifications/latest/doc/20-HTTP-API/).
+one in `config/sources/icinga/` posts them, or in objects (`{"host": {"name": …}, "check_result": …}`); events of Icinga
+Notifications, at `/process-event` (https://icinga.com/docs/icinga-notifications/latest/doc/20-HTTP-API/).
 Authentication: a bearer token from the notification command, basic from Icinga DB for Icinga Notifications.
 Identity: `host!service`, or the host for its own problems, the same in all these forms; tags other than these, all of them.
 Resolved: a hard state OK or UP, or notification type RECOVERY; severity `ok` or `close` of Icinga Notifications; a host or

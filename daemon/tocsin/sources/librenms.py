@@ -13,13 +13,13 @@ Limits: one alert in each message, for all faults of a rule on a device. Times a
 
 from __future__ import annotations
 
-from functools import lru_cache
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.sources import _build, _dig, _forms, _identity, _labels, _read, _secret, _times
 from tocsin.sources._options import ZonedOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -150,7 +150,7 @@ def _labelled(told: dict[str, Any], faults: list[dict[str, Any]]) -> dict[str, s
     return _labels.flat({"fault": first} | public)
 
 
-@lru_cache(maxsize=1_024)
+@remembered(1_024)
 def _is_telling(column: str) -> bool:
     """Whether a column of a fault may be shown, and is worth it."""
     plain = column.lower()

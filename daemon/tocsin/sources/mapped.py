@@ -116,7 +116,8 @@ class Options(ZonedOptions):
     """When it ended; of one that fires, when it is over unless said again."""
 
     said_at: Spec = _at("said_at")
-    """When the platform said this: a time with an offset, or an epoch; of two messages the newer one counts."""
+    """When the platform said this, and not when the problem began: a time with an offset, or an epoch; of two messages the
+    newer one counts."""
 
     url: Spec = _at("url")
     """Where to see it."""

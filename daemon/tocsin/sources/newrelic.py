@@ -32,6 +32,9 @@ _OVER = frozenset({"closed", "deactivated", "resolved", "close", "incidentclose"
 _NO_ALERTS = frozenset({"acknowledged", "acknowledge", "incidentacknowledged", "incidentacknowledge", "test"})
 """What people do about a problem that was told before, and tests of a channel; in lower case, letters only."""
 
+_NO_STATES = frozenset({"", "incident", "notification"})
+"""Event types that say nothing of the state."""
+
 _ISSUE_URL = re.compile(r"/issues/([0-9A-Za-z-]{8,64})", re.ASCII)
 _ISSUE = ("issueid", "id")
 _STATE = ("state", "issuestate", "status", "issuestatus", "statetext", "issuestatetext", "currentstate", "eventstate")
@@ -178,7 +181,7 @@ def _of_incident(fields: dict[str, Any], said: dict[str, Any], payload: Payload,
     resource = _details.short(_entity(said) or _templated.first(said, _POLICIES) or check)
     if not (incident or condition):
         raise PayloadError("incident_id is missing")
-    if not state:
+    if state in _NO_STATES:
         raise PayloadError("current_state is missing: nothing says whether there is a problem")
     resolved = state in _OVER
     happened = _templated.moment(said, ("timestamp",))

@@ -44,7 +44,7 @@ _RAW = tuple(f"{name}=<".encode() for name in _XML)
 
 _SERVICE = {"0": "ok", "1": "warning", "2": "critical", "3": "unknown"}
 _HOST = {"0": "up", "1": "down", "2": "unreachable", "3": "unreachable"}
-_FIELDS = ("hostname", "servicename", "state", "output", "time")
+_FIELDS = ("hostname", "servicename", "state", "output", "time", "checktime")
 _DOCUMENTS = frozenset({b"<", b"{", b"["})
 _DECLARATION = re.compile(r"<\?xml[^>]*\?>", re.ASCII)
 """In a form the encoding is that of the form, whatever the XML says of itself."""
@@ -166,7 +166,7 @@ def _alert(told: Any, payload: Payload, options: Options) -> Alert:
     word = words.get(state.removesuffix(".0"), state)
     if word not in words.values():
         raise PayloadError(_read.said(f"state is {state!r}, expected one of {', '.join(words)}"))
-    when = _times.moment(result.get("time"))
+    when = _times.moment(result.get("time")) or _times.moment(result.get("checktime"))
     output = _dig.text(result, "output").replace("\\n", "\n")
     first, _, more = output.partition("\n")
     return _build.alert(
@@ -179,7 +179,7 @@ def _alert(told: Any, payload: Payload, options: Options) -> Alert:
         check=service or _macros.HOST_CHECK,
         summary=first.partition("|")[0],
         description=more.partition("|")[0],
-        labels=_labels.flat(result, skip=("output", "time", "checkresult")),
+        labels=_labels.flat(result, skip=("output", "time", "checktime", "checkresult")),
         ends_at=when if word in {"ok", "up"} else None,
         said_at=when,
     )

@@ -139,7 +139,7 @@ def _alert(payload: Payload, options: Options, event: dict[str, Any], *, resolve
         labels=labels,
         starts_at=None if resolved else when,
         ends_at=when if resolved else None,
-        said_at=when,
+        said_at=when if resolved else None,  # many senders write the start, which comes again when it opens again
         url=_details.said(event, "client_url") or _link(event),
     )
 

@@ -145,7 +145,7 @@ def _alert(payload: Payload, options: Options, event: Mapping[str, Any]) -> Aler
         ),
         starts_at=None if resolved else at,
         ends_at=at if resolved else None,
-        said_at=at,
+        said_at=at if resolved else None,  # many clients write the start, which comes again when it opens again
         url=_dig.first(info, "url", "URL", "link", "ProblemURL"),
     )
 

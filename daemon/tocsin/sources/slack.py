@@ -163,7 +163,7 @@ def _best(message: _chat.Message, options: Options) -> tuple[str, _headline.Head
 
 def _heading(message: _chat.Message) -> re.Match[str] | None:
     """The heading of a group of Alertmanager or Grafana. The fallback has it even where the title is another."""
-    if _GROUPS_LINK not in message.first("title_link") and not message.first("footer").startswith("Grafana v"):
+    if _GROUPS_LINK not in message.first("title_link") and not message.is_of_grafana():
         return None
     for line in (message.first("fallback"), message.first("title")):
         told = line.rsplit(" | ", 1)[0].strip()[: _headline.MAX_LINE] if line.startswith("[") else ""
@@ -220,7 +220,7 @@ def _alert(payload: Payload, options: Options, message: _chat.Message, fields: d
     resolved = told.state == "over"
     own = {name: _details.said(document, name) for name in ("channel", "username")}
     footer = {name: _headline.clean(message.first(name)) for name in ("author_name", "footer")}
-    said_at = _times.moment(message.first("ts"))
+    at = _times.moment(message.first("ts"))
     texts = [_headline.clean(text) if "\n" not in text else text for text in message.texts]
     return _build.alert(
         payload,
@@ -233,7 +233,7 @@ def _alert(payload: Payload, options: Options, message: _chat.Message, fields: d
         summary=told.line,
         description="\n".join(text for text in texts if text != told.line),
         labels=_grouped.labels(message.first("text")) | _details.labels({**footer, **own, **fields}),
-        ends_at=said_at if resolved else None,
-        said_at=said_at,
+        ends_at=at if resolved else None,
+        said_at=at if resolved or message.is_of_grafana() else None,  # others may mean the start, which comes again
         url=message.url(),
     )

@@ -214,7 +214,7 @@ def _alert(slots: dict[str, str], options: Options, source: str) -> Alert:
         labels=_identity.tidy(slots),
         starts_at=_moment(slots, _STARTS),
         ends_at=_moment(slots, _CHANGES) if resolved else None,
-        said_at=_moment(slots, _SAID),
+        said_at=_moment(slots, _SAID if resolved else _CHANGES),  # without a change the rest is the start
         url=_texts.link(slots.get("mc_object_uri", "")),
     )
 

@@ -111,7 +111,7 @@ def _alert(payload: Payload, options: Options, message: dict[str, Any], word: st
         labels=group | _details.labels(message, skip=_TOLD_ELSEWHERE) | _routed(payload),
         starts_at=None if resolved else changed or said,
         ends_at=changed or said if resolved else None,
-        said_at=said or changed,
+        said_at=said,
         url=_url(message),
     )
 

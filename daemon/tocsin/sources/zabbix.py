@@ -1,4 +1,4 @@
-"""Zabbix: webhook media types, ours and other people's.
+"""Zabbix: webhook media types, ours and other people's, and connectors.
 
 Format: one JSON object of macro values (or a list of them, or objects inside one another), as the media type in
 `config/sources/zabbix/` sends it (https://www.zabbix.com/documentation/current/en/manual/appendix/macros/supported_by_location);
@@ -13,8 +13,8 @@ Resolved: event value 0, else a status such as RESOLVED or OK, else a recovery e
 are no alerts, nor are autoregistration and the test of a media type; a changed severity is, and closing a problem ends it.
 Delivery: three attempts, 10 s apart, unless the media type says otherwise (`maxattempts`, `attempt_interval`); a script that
 throws has failed. An operation with the steps `1-0` says a problem again at every step.
-Limits: one event in each message; who updates a problem is not sent his own update. A connector does not say of which host and
-trigger a problem is over, nor what is acknowledged or changed.
+Limits: without a host the source is the resource; who updates a problem is not sent his own update. A connector does not say
+of which host and trigger a problem is over, nor what was changed.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _alert(message: Mapping[str, Any], payload: Payload, options: Options) -> Al
         identity=identity,
         resolved=resolved,
         severity=_severity(event, update),
-        resource=_identity.name(event.say("service_name" if source == _SERVICE else "host"), "host"),
+        resource=_resource(event, source, payload),
         check=_check(event, source),
         summary=event.say("event_name") or event.say("trigger_name") or event.say("subject"),
         description="\n\n".join(filter(None, (event.say("description"), event.say("opdata")))),
@@ -125,6 +125,11 @@ def _identifying(event: Event, source: str) -> str | Sequence[str]:
     if number := event.linked("event_id"):
         return number
     raise PayloadError("event_id is missing, and so is trigger_id: nothing tells the problem from others")
+
+
+def _resource(event: Event, source: str, payload: Payload) -> str:
+    """The host, or the service; the source when a media type says neither, as most for ticket systems do."""
+    return _details.short(event.say("service_name" if source == _SERVICE else "host") or payload.source or "Zabbix")
 
 
 def _check(event: Event, source: str) -> str:
@@ -158,7 +163,7 @@ def _ended(event: Event, payload: Payload, options: Options) -> Alert:
         identity=event.say("ended_id"),
         resolved=True,
         severity=_severity(event, frozenset()),
-        resource=event.say("host") or payload.source or "Zabbix",
+        resource=_resource(event, "", payload),
         check=_details.short(event.say("event_name")) or "problem",
         labels=event.labels,
         ends_at=when,
