@@ -170,7 +170,8 @@ class Live:
         # Both are true even if this transaction fails: its source said so.
         if alert.ends_at != firing.expires_at:
             firing.expires_at = self._expiry(alert.ends_at)
-        firing.told = Said(firing.told.first, alert.said_at)
+        if alert.said_at is not firing.told.last:
+            firing.told = Said(firing.told.first, alert.said_at)
         if entry:
             self._count(entry, now)
 

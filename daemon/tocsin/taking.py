@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("taking")
 
 MAX_FINGERPRINT = 512
+_MOST_CHECKS = 8_192
 
 _Work = partial[list[intake.Fate]]
 
@@ -127,11 +128,9 @@ class Taking:
 
     def _beats(self, source: Source, entries: Sequence[Alert | Unreadable]) -> dict[int, Alert]:
         """Position → alert, of those that only say that the platform is alive."""
-        globs = source.heartbeats
+        known = _heartbeats(source.heartbeats)
         return {
-            position: entry
-            for position, entry in enumerate(entries)
-            if isinstance(entry, Alert) and is_heartbeat(entry.check, globs)
+            position: entry for position, entry in enumerate(entries) if type(entry) is Alert and known[entry.check]
         }
 
     def _no_problems(self, beats: Iterable[Alert]) -> list[Alert]:
@@ -143,7 +142,7 @@ class Taking:
         self, source: Source, entries: Sequence[Alert | Unreadable], now: datetime
     ) -> Sequence[Alert | Unreadable]:
         """The entries; what fires and has no end gets one where its source never tells it."""
-        if any(isinstance(entry, Alert) and is_silence(entry.fingerprint) for entry in entries):
+        if source.expect_every:
             entries = [_not_silence(entry) for entry in entries]
         if not source.expire_after:
             return entries
@@ -205,10 +204,23 @@ class Taking:
             )
 
 
-@lru_cache(maxsize=8_192)
-def is_heartbeat(check: str, globs: tuple[str, ...]) -> bool:
-    """Whether a check only says that its platform is alive."""
-    return any(fnmatchcase(check, glob) for glob in globs)
+class _Heartbeats(dict[str, bool]):
+    """Check → whether it only says that its platform is alive; asked for each alert, so the answers are kept."""
+
+    def __init__(self, globs: tuple[str, ...]) -> None:
+        super().__init__()
+        self._globs = globs
+
+    def __missing__(self, check: str) -> bool:
+        if len(self) >= _MOST_CHECKS:
+            self.clear()
+        found = self[check] = any(fnmatchcase(check, glob) for glob in self._globs)
+        return found
+
+
+@cache
+def _heartbeats(globs: tuple[str, ...]) -> _Heartbeats:
+    return _Heartbeats(globs)
 
 
 def _not_silence(entry: Alert | Unreadable) -> Alert | Unreadable:

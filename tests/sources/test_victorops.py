@@ -96,7 +96,7 @@ def test_the_team_is_a_label_and_the_key_is_not_kept(line: str) -> None:
     told = _requests.payload(kinds()["victorops"], json.dumps(PROBLEM).encode(), line, source="on-call")
     (alert,) = victorops.parse(told, victorops.Options(), NOW)
     assert isinstance(alert, Alert)
-    assert alert.labels["routing_key"] == "database"
+    assert alert.labels["team"] == "database"
     assert "SECRET" not in str(alert)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.model import Alert, Status
-from tocsin.sources import _identity, _labels, _severity, _texts
+from tocsin.sources import _identity, _labels, _secret, _severity, _texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def alert(  # noqa: PLR0913 - an alert has that many parts
     Raises:
         PayloadError: identity, resource or check is missing or too long.
     """
-    resource, check = _identity.name(resource, "resource"), _identity.name(check, "check")
+    resource, check = _identity.name(_secret.public(resource), "resource"), _identity.name(check, "check")
     return Alert(
         source=payload.source,
         fingerprint=_fingerprint(identity),

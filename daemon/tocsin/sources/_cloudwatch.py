@@ -40,6 +40,8 @@ _LONG = (
     "OKActions",
     "AlarmActions",
     "InsufficientDataActions",
+    "Signature",
+    "SigningCertURL",
 )
 _LONG_IN_STATE = ("reason", "reasonData")
 

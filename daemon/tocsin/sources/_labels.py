@@ -6,9 +6,10 @@ one, what is too much is left out, and the alert is taken all the same.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tocsin.sources import _identity, _read
+from tocsin.sources import _identity, _read, _secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -37,20 +38,30 @@ def flat(value: Mapping[str, Any], *, skip: Iterable[str] = ()) -> dict[str, str
 
 
 def fit(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels within the limits: long values cut, empty ones, names too long and what is too many left out.
+    """The labels within the limits: long values cut, empty ones, names too long, secrets and what is too many left out.
 
     Of more than `_identity.MAX_LABELS` those first in alphabetical order stay.
     """
     if len(labels) <= _identity.MAX_LABELS and _are_small(labels):
-        return dict(labels)
+        return public(labels)
     kept = {
         name: _identity.cut(value, _identity.MAX_LABEL)
         for name, value in labels.items()
         if name and value and len(name) <= _identity.MAX_LABEL
     }
     if len(kept) <= _identity.MAX_LABELS:
-        return kept
-    return {name: kept[name] for name in sorted(kept)[: _identity.MAX_LABELS]}
+        return public(kept)
+    names = (name for name in sorted(kept) if not _secret.is_secret(name))
+    return public({name: kept[name] for name in islice(names, _identity.MAX_LABELS)})
+
+
+def public(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels without secrets, and without what is secret in addresses."""
+    return {
+        name: _secret.public(value) if "://" in value else value
+        for name, value in labels.items()
+        if not _secret.is_secret(name)
+    }
 
 
 def _are_small(labels: Mapping[str, str]) -> bool:

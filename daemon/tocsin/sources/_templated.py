@@ -6,6 +6,7 @@ For platforms that have no format of their own: the template decides the names, 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tocsin.sources import _dig, _read, _secret, _times
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _DEEP = 6
 """How many objects deep a template is looked into."""
 
+_MOST = 1_000
+"""How many fields of an object are."""
+
 _PLACEHOLDER = re.compile(
     r"\{\{.*\}\}|\$?\{[A-Za-z_][\w.:\[\] -]*\}|\$[A-Z][A-Z0-9_]*(?:\[[^\]]*\])?", re.ASCII | re.DOTALL
 )
@@ -31,7 +35,7 @@ def filled(message: Mapping[str, Any], deep: int = _DEEP) -> dict[str, Any]:
     authenticates, are left out, too.
     """
     kept: dict[str, Any] = {}
-    for name, value in message.items():
+    for name, value in islice(message.items(), _MOST):
         told: Any = value
         kind = type(value)
         if kind is str:

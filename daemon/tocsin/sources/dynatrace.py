@@ -59,6 +59,7 @@ _NAMES = (
     *("namesofimpactedentities", "impactedentitynames", "impactedentity", "affectedentitynames", "rootcauseentityname"),
     *("smartscapeaffectedentitynames", "hostname", "dtentityhostname", "rootcauseentity", "affectedentityids"),
 )
+_MOST_ENTITIES = 1_000
 _STARTED = ("starttime", "eventstart", "problemstarttime")
 _ENDED = ("endtime", "eventend", "problemendtime")
 _PROBLEM_LINK = re.compile(r"[;?&/]pid=([^;&#?]{1,128})", re.ASCII)
@@ -169,7 +170,8 @@ def _entities(said: Mapping[str, Any]) -> Iterator[_Entity]:
     """The entities of the first list that has any, in its order."""
     for name in _ENTITY_LISTS:
         value = said.get(_details.plain(name))
-        found = [_entity(one) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        listed = value[:_MOST_ENTITIES] if isinstance(value, list) else []
+        found = [_entity(one) for one in listed if isinstance(one, dict)]
         if named := [entity for entity in found if entity.name]:
             yield from named
             return

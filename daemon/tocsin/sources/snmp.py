@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from tocsin.model import Severity  # noqa: TC001 - pydantic evaluates it
-from tocsin.sources import _build, _labels, _lines, _read, _severity, _traps
+from tocsin.sources import _build, _labels, _lines, _read, _secret, _severity, _traps
 from tocsin.sources import _oids as oids
 from tocsin.sources import _trap_problems as problems
 from tocsin.sources._options import SourceOptions
@@ -141,6 +141,8 @@ def _shown(trap: _traps.Trap, names: Mapping[str, str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for oid, value in trap.varbinds:
         label, index = oids.named(oid, names)
+        if _secret.is_secret(label):
+            continue
         labels[f"{label}.{index}" if label in labels and index else label] = value
     return labels
 

@@ -26,7 +26,7 @@ from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
-from tocsin.sources import _answers, _identity, _lines, _read, _secret, _severity, _texts, _times
+from tocsin.sources import _answers, _identity, _labels, _lines, _read, _secret, _severity, _texts, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _alert(slots: dict[str, str], options: Options, source: str) -> Alert:
         check=check,
         summary=_texts.summary(slots.get("msg", "")) or f"{check}: {resource}",
         description=_texts.description(_first(slots, "mc_long_msg", "details")),
-        labels=_identity.tidy(slots),
+        labels=_identity.tidy(_labels.public(slots)),
         starts_at=_moment(slots, _STARTS),
         ends_at=_moment(slots, _CHANGES) if resolved else None,
         said_at=_moment(slots, _SAID if resolved else _CHANGES),  # without a change the rest is the start

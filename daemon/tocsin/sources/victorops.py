@@ -144,9 +144,9 @@ def _minted(message: dict[str, Any], resource: str, check: str, text: str) -> tu
 
 
 def _routed(payload: Payload) -> dict[str, str]:
-    """The routing key is the team's name, no secret: rules may want it."""
+    """The routing key is the team's name, no secret: rules may want it, by a name that tells it from keys that are."""
     team = _details.given(payload, "routing_key").strip()
-    return {"routing_key": team} if team else {}
+    return {"team": team} if team else {}
 
 
 def _url(message: dict[str, Any]) -> str:
