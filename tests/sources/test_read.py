@@ -131,3 +131,14 @@ def test_a_list_has_no_more_entries_than_may_be_told_of() -> None:
         _read.each(range(most + 1), build)
     with pytest.raises(PayloadError, match="more than 100000 entries"):
         _lines.each(range(most + 1), build)
+    for end in (b"\n", b"\r"):
+        assert _lines.few(end * most) == end * most
+        with pytest.raises(PayloadError, match="100001 lines, at most 100000"):
+            _lines.few(end * (most + 1))
+
+
+def test_an_object_has_no_more_fields_than_are_looked_at() -> None:
+    many = {f"field{number}": number for number in range(_read.MOST_FIELDS)}
+    assert _read.entry(_read.unread(json.dumps(many).encode()), _read.OBJECT, "an alert") == many
+    with pytest.raises(PayloadError, match="not an alert: Expected `object` of length <= 10000"):
+        _read.entry(_read.unread(json.dumps(many | {"more": 1}).encode()), _read.OBJECT, "an alert")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tocsin.model import Alert, Payload
-from tocsin.sources import _labels, _secret, _texts, pagerduty, snmp, truesight
+from tocsin.sources import _labelled, _labels, _secret, _texts, generic, pagerduty, snmp, truesight
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -82,6 +82,17 @@ def test_a_slot_that_is_secret_is_no_label() -> None:
     labels = only(truesight, {"mc_host": "h", "mc_object": "x", "api_token": "t", "mc_tool": "t"}).labels
     assert "api_token" not in labels
     assert labels["mc_tool"] == "t"
+
+
+def test_a_generic_message_may_say_a_secret_and_it_is_not_kept() -> None:
+    labels = {"team": "web", "token": "t", "page": "https://u:w@db1.example.net/?token=t"}
+    alert = only(generic, {"resource": "https://u:w@db1.example.net/", "check": "http", "labels": labels})
+    assert alert.labels == {"team": "web", "page": "https://db1.example.net/?token="}
+    assert alert.resource == "https://db1.example.net/"
+
+
+def test_an_instance_with_a_password_is_a_host_without() -> None:
+    assert _labelled.host_of("https://u:w@db1.example.net/health") == "https://db1.example.net/health"
 
 
 def only(kind: Any, message: Any) -> Alert:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,11 @@ def test_any_line_is_read_or_refused(text: str) -> None:
             assert "no line of syslog" in str(error)  # noqa: PT017 - most are refused, and none may break
         else:
             assert all(isinstance(part, str) for part in (told.host, told.app, told.procid, told.msgid, told.text))
+
+
+def test_structured_data_without_end_cost_no_more_than_reading_them() -> None:
+    head = "<27>1 2026-11-23T07:41:12Z web1 app - - "
+    before = time.process_time()
+    for data in ("[a]" * 1_000_000, '[a b="c"]' * 300_000, "[a" + " " * 3_000_000, '[a b="\\' * 300_000):
+        assert _syslog.from_line(head + data, UTC, NOW).host == "web1"
+    assert time.process_time() - before < 2

@@ -269,3 +269,8 @@ def test_an_update_by_an_id_of_bmc_is_read_when_it_names_the_event() -> None:
     assert isinstance(alert, Alert)
     assert (alert.fingerprint, alert.status) == (event().fingerprint, Status.RESOLVED)
     assert alert.labels["mc_ueid"] == "eps.1"
+
+
+def test_a_body_of_too_many_lines_is_refused() -> None:
+    with pytest.raises(PayloadError, match="at most 100000 are taken"):
+        read(call(b"A=b\n" * 100_001, media="text/plain"))

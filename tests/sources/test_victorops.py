@@ -122,8 +122,8 @@ def test_when_a_state_began_does_not_say_when_the_message_was_made() -> None:
     assert (told.starts_at, told.said_at) == (began, said)
 
 
-def test_ten_thousand_fields_are_no_more_labels_than_any_message_may_have() -> None:
-    many = {f"field_{number:05}": "x" for number in range(10_000)}
+def test_many_fields_are_no_more_labels_than_any_message_may_have() -> None:
+    many = {f"field_{number:05}": "x" for number in range(9_000)}
     labels = only(PROBLEM | many | {"a_token": "t"}).labels
     assert len(labels) == 256
     assert "a_token" not in labels

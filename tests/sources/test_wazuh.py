@@ -210,3 +210,8 @@ def test_what_the_slack_integration_shows_is_the_same_problem() -> None:
     assert told.resource == "(sw1) 192.0.2.9"
     with pytest.raises(PayloadError, match=r"rule\.id is missing"):
         shown(Agent="(004) - web1")
+
+
+def test_a_body_of_too_many_lines_is_refused() -> None:
+    with pytest.raises(PayloadError, match="at most 100000 are taken"):
+        wazuh.parse(Payload(body=b"a\n" * 100_001, content_type="text/plain"), wazuh.Options(), NOW)

@@ -69,6 +69,7 @@ _MACRO = re.compile(
     r"\{\$?[A-Z][A-Z0-9_.#$:]*\}|\$\{?[A-Z][A-Z0-9_.:]*\}?\$?|\{\{[^{}]*\}\}|<no value>|undefined", re.ASCII
 )
 """What a platform leaves of a variable that it knows no value of: `{EVENT.ID}`, `$ALERT_ID`, `$HOSTNAME$`."""
+_MACRO_BEGINS = frozenset("{$<u")
 
 
 @remembered(4_096)
@@ -80,7 +81,9 @@ def plain(name: str) -> str:
 def said(value: Any, *path: str | int) -> str:
     """The scalar at a path as text; empty where there is none, or a variable that was left unexpanded."""
     found = _dig.text(value, *path)
-    return "" if found in _dig.NOTHING or _MACRO.fullmatch(found) else found
+    if found in _dig.NOTHING or (found[0] in _MACRO_BEGINS and _MACRO.fullmatch(found)):
+        return ""
+    return found
 
 
 def given(payload: Payload, name: str) -> str:

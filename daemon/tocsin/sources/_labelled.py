@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Status
-from tocsin.sources import _identity, _read, _severity, _texts, _times
+from tocsin.sources import _identity, _read, _secret, _severity, _texts, _times
 from tocsin.sources._options import SourceOptions
 from tocsin.sources._remembered import remembered
 
@@ -137,6 +137,7 @@ def alert(
 @remembered(4_096)
 def host_of(instance: str) -> str:
     """The host of an `instance` label: without port and brackets; an address of the web stays whole."""
+    instance = _secret.public(instance)
     host, colon, port = instance.rpartition(":")
     if colon and port.isdecimal() and (":" not in host or host.endswith("]")):
         instance = host or instance

@@ -37,13 +37,25 @@ def text(body: bytes) -> str:
     return told.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def few(body: bytes) -> bytes:
+    """The body, where it has no more line ends than it may have lines: to be asked before it is taken apart.
+
+    Raises:
+        PayloadError: there are more than MAX_LINES.
+    """
+    count = max(body.count(b"\n"), body.count(b"\r"))
+    if count > MAX_LINES:
+        raise PayloadError(f"the body has {count} lines, at most {MAX_LINES} are taken")
+    return body
+
+
 def split(body: bytes) -> list[str]:
     """The lines of a text that are not blank.
 
     Raises:
         PayloadError: there are more than MAX_LINES.
     """
-    return _counted([line for line in text(body).split("\n") if line and not line.isspace()])
+    return _counted([line for line in text(few(body)).split("\n") if line and not line.isspace()])
 
 
 def documents(body: bytes) -> list[bytes | Raw]:
@@ -58,7 +70,7 @@ def documents(body: bytes) -> list[bytes | Raw]:
     try:
         raw = _read.unread(body)
     except _read.NotJsonError:
-        lines = [line for line in body.removeprefix(_BOM).split(b"\n") if line and not line.isspace()]
+        lines = [line for line in few(body).removeprefix(_BOM).split(b"\n") if line and not line.isspace()]
         if len(lines) == 1 or not lines or not _is_json(lines[0]):
             raise
         return list(_counted(lines))

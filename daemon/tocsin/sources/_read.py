@@ -42,7 +42,10 @@ MAX_ENTRIES = 100_000
 LIST: Decoder[list[Raw]] = Decoder(Annotated[list[Raw], Meta(max_length=MAX_ENTRIES)])
 """Reads an array whose entries stay unread."""
 
-OBJECT = Decoder(dict[str, Any])
+MOST_FIELDS = 10_000
+"""How many fields an object may have that is read whole."""
+
+OBJECT: Decoder[dict[str, Any]] = Decoder(Annotated[dict[str, Any], Meta(max_length=MOST_FIELDS)])
 """Reads an object whose fields nobody can name beforehand."""
 
 _ANY_JSON = Decoder(Raw)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _labels, _lines, _times
+from tocsin.sources import _labels, _lines, _read, _times
 from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ _MNEMONIC = re.compile(
 )
 """What Cisco's devices begin a text with, perhaps after a number and a time: `%LINK-3-UPDOWN: `."""
 _REPEATED = re.compile(r"message repeated \d{1,9} times: \[(.*)\]", re.DOTALL | re.ASCII)
+_MOST_ELEMENTS = 1_000
+"""So many elements of structured data are read."""
+
 _FRAME = re.compile(rb"(\d{1,7}) (?=<)")
 
 _HOSTS = (
@@ -282,7 +286,9 @@ def _structured(text: str, at: int = 0) -> tuple[dict[str, str], int]:
     data: dict[str, str] = {}
     if text[at : at + 1] == "-":
         return data, at + 1
-    while element := _SD_ELEMENT.match(text, at):
+    for _ in range(_MOST_ELEMENTS):
+        if (element := _SD_ELEMENT.match(text, at)) is None:
+            break
         for name, value in _SD_PARAMETER.findall(element[2]):
             data[f"{element[1]}.{name}"] = _SD_ESCAPE.sub(r"\1", value)
         at = element.end()
@@ -294,7 +300,7 @@ def _flattened(document: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, s
     flat = _labels.flat(document)
     fields: dict[str, str] = {}
     labels: dict[str, str] = {}
-    for name in sorted(flat, key=lambda name: (name not in document, name)):
+    for name in islice(sorted(flat, key=lambda name: (name not in document, name)), _read.MOST_FIELDS):
         short = _short(name)
         if short in _KNOWN:
             fields.setdefault(short, flat[name])

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tocsin.errors import PayloadError
 from tocsin.sources import _dig, _oids, _read, _times
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -182,7 +183,12 @@ def _layers(document: dict[str, Any]) -> list[dict[str, Any]]:
     message = document.get("message")
     if isinstance(message, str) and message.startswith("{"):  # Logstash
         layers.append(_read.fast(message.encode(), _read.OBJECT) or {})
-    envelopes = {_short(name): value for layer in layers for name, value in layer.items() if isinstance(value, dict)}
+    envelopes = {
+        _short(name): value
+        for layer in layers
+        for name, value in layer.items()
+        if isinstance(value, dict) and len(value) <= _read.MOST_FIELDS
+    }
     if "tags" in envelopes:  # their `host` is the one that Telegraf runs on
         envelopes["tags"] = {key: value for key, value in envelopes["tags"].items() if key != "host"}
     return layers + [envelopes[name] for name in _ENVELOPES if name in envelopes]
@@ -198,6 +204,7 @@ def _labels(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+@remembered(4_096)
 def _short(name: str) -> str:
     return name.lower().translate(_NO_SIGNS)
 

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
-from tocsin.sources import _identity, _read, _texts, _times
+from tocsin.sources import _identity, _labels, _read, _secret, _texts, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -69,11 +69,13 @@ def _alert(message: Message, options: Options, source: str) -> Alert:
         fingerprint=_identity.name(fingerprint, "fingerprint"),
         status=message.status,
         severity=message.severity or options.severity_default,
-        resource=resource,
+        resource=_secret.public(resource),
         check=check,
         summary=_texts.summary(message.summary) or f"{check}: {resource}",
         description=_texts.description(message.description),
-        labels=_identity.tidy({key: _read.text(value) for key, value in message.labels.items() if value is not None}),
+        labels=_identity.tidy(
+            _labels.public({key: _read.text(value) for key, value in message.labels.items() if value is not None})
+        ),
         starts_at=_times.known(message.starts_at),
         ends_at=_times.known(message.ends_at),
         url=_texts.link(message.url),

@@ -138,7 +138,7 @@ def _variables(payload: Payload) -> dict[str, str]:
     if payload.content_type == FORM and b"\n" not in payload.body.strip():
         return _slots(_read.form(payload.body).items())
     found: list[tuple[str, list[str]]] = []
-    for line in _lines.text(payload.body).split("\n"):
+    for line in _lines.text(_lines.few(payload.body)).split("\n"):
         if variable := _VARIABLE.fullmatch(line):
             found.append((variable[1], [variable[2]]))
         elif found:

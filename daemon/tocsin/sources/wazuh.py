@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.json import Decoder
 
 from tocsin.errors import PayloadError
-from tocsin.sources import _build, _details, _dig, _identity, _labels, _read, _times
+from tocsin.sources import _build, _details, _dig, _identity, _labels, _lines, _read, _times
 from tocsin.sources._options import SourceOptions
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _messages(body: bytes) -> tuple[list[Any], bool]:
         if monitor := _MONITOR.match(text := body.decode(errors="replace").replace("\0", "\ufffd")):
             fields = {name.lower().replace(" ", "_"): value.strip() for name, value in _MONITOR_FIELD.findall(text)}
             return [{"monitor": monitor[1], "text": text, **fields}], True
-        lines = [line for line in body.split(b"\n") if line.strip()]
+        lines = [line for line in _lines.few(body).split(b"\n") if line.strip()]
         if len(lines) < _FEWEST_LINES or not any(map(_is_object, lines)):
             raise
         return [_line(line) for line in lines], False
