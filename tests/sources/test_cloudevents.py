@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +10,8 @@ import pytest
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Status, Unreadable
 from tocsin.sources import _requests, _states, cloudevents, kinds
+
+HANGS = pytest.mark.timeout(60)  # what is not linear takes many minutes with these
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 EVENT = {
@@ -230,13 +231,12 @@ def test_the_time_of_an_event_that_fires_counts_only_beside_a_start() -> None:
     assert only(told | {"type": "com.example.disk.full.resolved"}).said_at == datetime.fromisoformat(later)
 
 
+@HANGS
 @pytest.mark.parametrize(
     "name", ["x" + ".1" * 200 + "!", "1." * 255, "1." * 500_000, "alert." * 80, "a.alert" + "." * 500]
 )
 def test_a_type_of_many_parts_costs_no_more_than_reading_it(name: str) -> None:
-    before = time.process_time()
     parse(EVENT | {"type": name})
-    assert time.process_time() - before < 2
 
 
 def test_a_type_too_long_to_be_a_name_stays_whole() -> None:

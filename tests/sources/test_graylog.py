@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +10,8 @@ import pytest
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Unreadable
 from tocsin.sources import graylog
+
+HANGS = pytest.mark.timeout(60)  # what is not linear takes many minutes with these
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 EVENT = {
@@ -152,9 +153,8 @@ def test_names_that_are_too_long_are_cut() -> None:
     assert (len(told.check), len(told.resource)) == (512, 512)
 
 
+@HANGS
 @pytest.mark.parametrize("written", ["a" * 200_000, "{host=web1, " + "a" * 200_000, "=" * 200_000, "a " * 100_000])
 def test_a_long_text_of_fields_costs_no_more_than_reading_it(written: str) -> None:
     body = urlencode({"event_definition_id": "65f0", "event_definition_title": "t", "event_fields": written}).encode()
-    before = time.process_time()
     graylog.parse(Payload(body=body, content_type="application/x-www-form-urlencoded"), graylog.Options(), NOW)
-    assert time.process_time() - before < 2

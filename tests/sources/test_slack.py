@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +10,8 @@ import pytest
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Status, Unreadable
 from tocsin.sources import NotJsonError, slack
+
+HANGS = pytest.mark.timeout(60)  # what is not linear takes many minutes with these
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 LINK = "https://alertmanager.example.net/#/alerts?receiver=all"
@@ -214,18 +215,16 @@ def test_only_grafana_and_an_end_say_when_they_were_said() -> None:
     assert only(attached(title="[RESOLVED] disk full on db1", ts=stamp)).said_at == when
 
 
+@HANGS
 @pytest.mark.parametrize(
     "line", ["Ho" + " " * 50_000 + "st x:", "_" * 50_000 + "a:", "a" * 50_000 + ": b", "é" * 50_000]
 )
 def test_a_long_line_costs_no_more_than_reading_it(line: str) -> None:
-    before = time.process_time()
     parse({"text": f"disk full on db1\n{line}", "attachments": [{"title": line, "text": f"x {line}"}]})
-    assert time.process_time() - before < 2
 
 
+@HANGS
 def test_many_lines_cost_no_more_than_a_few() -> None:
     lines = "\n".join("-> " * 130 + str(number) for number in range(8))
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": f"{at}\n{lines}"}} for at in range(50)]
-    before = time.process_time()
     parse({"blocks": blocks, "attachments": [{"blocks": blocks}] * 50})
-    assert time.process_time() - before < 4

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from pydantic import ValidationError
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
 from tocsin.sources import NotJsonError, _oids, _traps, snmp
+
+HANGS = pytest.mark.timeout(60)  # what is not linear takes many minutes with these
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 SNIPPETS = Path(__file__).parents[2] / "config" / "sources" / "snmp"
@@ -400,9 +401,8 @@ def test_any_text_of_variables_is_read(text: str) -> None:
     assert found.oid
 
 
+@HANGS
 @pytest.mark.parametrize("between", ["\n", "\t", "\n ", "a\n", '"\na', "k=v\n"])
 def test_a_long_text_of_variables_costs_no_more_than_reading_it(between: str) -> None:
     head = f"sw1.example.net\nUDP: [192.0.2.11]:1->[192.0.2.2]:162\nSNMPv2-MIB::snmpTrapOID.0 {DOWN}\n"
-    before = time.process_time()
     assert one(head + between * (1_000_000 // len(between)), "text/plain").resource == "sw1.example.net"
-    assert time.process_time() - before < 2

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from pydantic import ValidationError
 from tocsin.errors import PayloadError
 from tocsin.model import Alert, Payload, Severity, Status, Unreadable
 from tocsin.sources import NotJsonError, _regex, _syslog, syslog
+
+HANGS = pytest.mark.timeout(60)  # what is not linear takes many minutes with these
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 SNIPPETS = Path(__file__).parents[2] / "config" / "sources" / "syslog"
@@ -326,9 +327,8 @@ def test_any_line_is_read_or_refused(text: str) -> None:
             assert all(isinstance(part, str) for part in (told.host, told.app, told.procid, told.msgid, told.text))
 
 
+@HANGS
 def test_structured_data_without_end_cost_no_more_than_reading_them() -> None:
     head = "<27>1 2026-11-23T07:41:12Z web1 app - - "
-    before = time.process_time()
     for data in ("[a]" * 1_000_000, '[a b="c"]' * 300_000, "[a" + " " * 3_000_000, '[a b="\\' * 300_000):
         assert _syslog.from_line(head + data, UTC, NOW).host == "web1"
-    assert time.process_time() - before < 2
