@@ -36,7 +36,7 @@ class Silence:
         taking: Taking,
         store: Store,
         clock: Callable[[], datetime],
-        write_every: timedelta = timedelta(seconds=30),
+        write_every: timedelta = timedelta(seconds=5),
     ) -> None:
         self._sources = {source.name: source for source in sources}
         self._hearing = hearing

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tocsin.sources import _details, _dig, _headline, _read
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,15 @@ _STRONG = 40
 class Message:
     """One message."""
 
-    __slots__ = ("attachments", "blocks", "document", "heads", "lines", "texts")
+    __slots__ = ("_block_fields", "_headers", "_text", "attachments", "blocks", "document", "heads", "lines", "texts")
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.attachments = _objects(document, "attachments")
         self.blocks = [*_objects(document, "blocks"), *(b for one in self.attachments for b in _objects(one, "blocks"))]
+        self._text = _dig.text(document, "text")
+        self._headers = [_block_text(block) for block in self.blocks if block.get("type") == "header"]
+        self._block_fields = _block_fields(self.blocks)
         self.texts = self._texts()
         """All texts for people, in the order of their weight."""
         self.heads = list(filter(None, map(_first_line, self._heads())))
@@ -52,71 +56,80 @@ class Message:
 
     def first(self, name: str) -> str:
         """What the first attachment that has this says."""
-        return next((text for one in self.attachments if (text := _dig.text(one, name))), "")
+        for one in self.attachments:
+            if name in one and (text := _dig.text(one, name)):
+                return text
+        return ""
 
     def is_of_grafana(self) -> bool:
         """Whether Grafana made it: its footer says so."""
         return self.first("footer").startswith("Grafana v")
 
     def _texts(self) -> list[str]:
-        headers = [_block_text(block) for block in self.blocks if block.get("type") == "header"]
         others = [_block_text(block) for block in self.blocks if block.get("type") != "header"]
         names = ("title", "pretext", "text")
-        attached = [_dig.text(one, name) for one in self.attachments for name in names]
-        found = [_dig.text(self.document, "text"), *headers, *attached, *others, *map(_value, self._block_fields())]
+        attached = [_dig.text(one, name) for one in self.attachments for name in names if name in one]
+        found = [self._text, *self._headers, *attached, *others, *map(_value, self._block_fields)]
         return [text for text in dict.fromkeys(found) if text]
 
-    def _heads(self) -> Iterator[str]:
-        yield _dig.text(self.document, "text")
-        for one in self.attachments:
-            yield from (_dig.text(one, name) for name in ("title", "pretext", "fallback"))
-        yield from (_block_text(block) for block in self.blocks if block.get("type") == "header")
+    def _heads(self) -> list[str]:
+        names = ("title", "pretext", "fallback")
+        attached = [_dig.text(one, name) for one in self.attachments for name in names if name in one]
+        return [self._text, *attached, *self._headers]
 
     def _lines(self) -> Iterator[str]:
-        titles = [_dig.text(one, name) for one in self.attachments[:3] for name in ("title", "pretext")]
+        names = ("title", "pretext")
+        titles = [_dig.text(one, name) for one in self.attachments[:3] for name in names if name in one]
         for text in (*titles, *self.texts, self.first("fallback"), self.first("author_name")):
-            yield from filter(None, map(str.strip, text.split("\n", _MAX_LINES)[:_MAX_LINES]))
+            yield from _beginning(text)
 
     def fields(self) -> dict[str, str]:
         """The fields by their titles; `Host: db1` as a line of a text counts, too."""
         found: dict[str, str] = {}
         for one in self.attachments:
-            for field in _dig.items(one, "fields")[:_MAX_PARTS]:
+            for field in _objects(one, "fields"):
                 _put(found, _dig.text(field, "title"), _dig.text(field, "value"))
-        for text in self._block_fields():
+        for text in self._block_fields:
             title, _, value = text.partition("\n")
             _put(found, title, value)
         for text in self.texts:
-            for line in text.split("\n", _MAX_LINES)[:_MAX_LINES]:
-                pair = _PAIR.fullmatch(line.strip()[:_LONGEST]) if ":" in line else None
+            for line in _beginning(text) if ":" in text else ():
+                pair = _PAIR.fullmatch(line[:_LONGEST]) if ":" in line else None
                 if pair and _details.plain(pair[1]) in _details.NAMES and not _headline.is_state(pair[1]):
                     _put(found, pair[1], pair[2])
         return found
 
     def colour(self) -> str:
         """What the colour says: `firing`, `over`, or nothing."""
-        return next((tone for one in self.attachments if (tone := _tone(_dig.text(one, "color")))), "")
+        return next((tone for one in self.attachments if "color" in one and (tone := _tone(_dig.text(one, "color")))), "")
 
     def url(self) -> str:
         """The first address that is not a picture."""
         if linked := self.first("title_link") or self.first("titleLink"):
             return linked
-        buttons = [*self.blocks, *self.attachments]
-        for element in (
-            element for one in buttons for name in ("elements", "actions") for element in _dig.items(one, name)
-        ):
-            if address := _dig.text(element, "url"):
+        for one in (*self.blocks, *self.attachments):
+            elements = (element for name in ("elements", "actions") if name in one for element in _dig.items(one, name))
+            if address := next((told for element in elements if (told := _dig.text(element, "url"))), ""):
                 return address
-        linked_text = next((match for text in self.texts if (match := _URL.search(text))), None)
+        linked_text = next((match for text in self.texts if "<" in text and (match := _URL.search(text))), None)
         return linked_text[1] if linked_text else ""
 
-    def _block_fields(self) -> list[str]:
-        fields = (field for block in self.blocks for field in _dig.items(block, "fields")[:_MAX_PARTS])
-        return [text for field in fields if (text := _dig.text(field, "text"))]
+
+def _block_fields(blocks: list[dict[str, Any]]) -> list[str]:
+    fields = (field for block in blocks for field in _dig.items(block, "fields")[:_MAX_PARTS])
+    return [text for field in fields if (text := _dig.text(field, "text"))]
 
 
-def _objects(value: Any, name: str) -> list[dict[str, Any]]:
-    return [one for one in _dig.items(value, name)[:_MAX_PARTS] if isinstance(one, dict)]
+def _beginning(text: str) -> list[str]:
+    """The first lines of a text that are not blank."""
+    if "\n" not in text:
+        line = text.strip()
+        return [line] if line else []
+    return [line for raw in text.split("\n", _MAX_LINES)[:_MAX_LINES] if (line := raw.strip())]
+
+
+def _objects(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [one for one in _dig.items(value, name)[:_MAX_PARTS] if isinstance(one, dict)] if name in value else []
 
 
 def _first_line(text: str) -> str:
@@ -124,9 +137,14 @@ def _first_line(text: str) -> str:
 
 
 def _put(found: dict[str, str], title: str, value: str) -> None:
-    name, text = _headline.clean(title).strip(" :_"), _headline.clean(value).strip(" _")
-    if name and text:
-        found.setdefault(name, text)
+    name = _title(title)
+    if name and name not in found and (text := _headline.clean(value).strip(" _")):
+        found[name] = text
+
+
+@remembered(1_024)
+def _title(title: str) -> str:
+    return _headline.clean(title).strip(" :_")
 
 
 def _value(field: str) -> str:
@@ -159,6 +177,7 @@ def _rich(elements: list[Any], deep: int) -> Iterator[str]:
             yield text if isinstance(text, str) else _dig.text(element, "url") or _dig.text(text, "text")
 
 
+@remembered(256)
 def _tone(colour: str) -> str:
     """What a colour's name or value says: green is good, red to yellow is bad, grey and blue say nothing."""
     named = _COLOURS.get(colour.lower())
@@ -172,6 +191,7 @@ def _tone(colour: str) -> str:
     return "firing" if red > blue + _STRONG and red + _STRONG >= green else ""
 
 
+@remembered(256)
 def is_warning(colour: str) -> bool:
     """Whether it is the colour of a warning: its name, or one from orange to yellow."""
     match = _HEX.fullmatch(colour)
@@ -191,5 +211,6 @@ def about(fields: dict[str, str]) -> tuple[str, str]:
     return _stays(where), _stays(what)
 
 
+@remembered(1_024)
 def _stays(text: str) -> str:
     return _headline.read(text).check or text if _headline.has_state(text) else text

@@ -7,11 +7,26 @@ Chats have no fields for that. Firing and resolved messages of one tool mostly d
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def _words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _either(words: Iterable[str]) -> str:
+    """A regular expression for any of the words, letter by letter: trying one word after the other takes far longer.
+
+    Which of two words that begin alike is tried first is not said: a `\\b` must follow.
+    """
+    rests: dict[str, list[str]] = {}
+    for word in sorted(words):
+        rests.setdefault(word[:1], []).append(word[1:])
+    told = (re.escape(first) + (rest[0] if len(rest) == 1 else _either(rest)) for first, rest in rests.items())
+    return f"(?:{'|'.join(told)})"
 
 
 MAX_LINE = 400
@@ -88,19 +103,16 @@ _SIGNS = {
 _STATE_OF_SIGN = {sign.rstrip("\ufe0f"): state for state, signs in _SIGNS.items() for sign in signs}
 _SIGN = re.compile("|".join(map(re.escape, sorted(_STATE_OF_SIGN, key=len, reverse=True))))
 
-_STATES = "|".join(sorted(map(re.escape, _FIRING | _OVER | _QUIET), key=len, reverse=True))
+_STATE = dict.fromkeys(_FIRING, "firing") | dict.fromkeys(_OVER, "over") | dict.fromkeys(_QUIET, "quiet")
+_STATES = _either(_STATE)
 _QUIET_LINE = re.compile(
-    rf"[\W_]*(?i:(?:{'|'.join(sorted(_QUIET))})\b(?=\s*[\]):|!-]|\s+by\b|\s*$)(?!\W+(?:no|none|false|0)\b))"
+    rf"[\W_]*(?i:{_either(_QUIET)}\b(?=\s*[\]):|!-]|\s+by\b|\s*$)(?!\W+(?:no|none|false|0)\b))"
     r"|.*\b(?:ACKNOWLEDGE?MENT|FLAPPING[A-Z]+|DOWNTIME[A-Z]+)\b",
     re.DOTALL,
 )
-_COPULA = "|".join(
-    sorted(
-        _words_of(
-            "is are was were went gone came has have been becomes became turned changed returned now currently state "
-            "status need needs"
-        )
-    )
+_COPULA = _words_of(
+    "is are was were went gone came has have been becomes became turned changed returned now currently state "
+    "status need needs"
 )
 _LINKS = re.compile(r"<(?:[!@#][^<>]*|(?:https?|mailto):[^<>|]*\|([^<>]*)|((?:https?|mailto):[^<>|]*))>")
 _MARKDOWN = re.compile(r"\[([^\[\]]*)\]\(https?://[^()\s]*\)")
@@ -112,13 +124,13 @@ _LEADING = re.compile(
 )
 _LATER = re.compile(
     rf"[\[(][^\w\[\]()]*+(?P<bracket>{_STATES})\b[^\[\]()]*+[\])]"
-    rf"|\b(?:{_COPULA})[\W_]++(?:(?:{_COPULA}|to|back|again|just|not|no|longer)[\W_]++)*+(?P<state>{_STATES})\b"
+    rf"|\b{_either(_COPULA)}[\W_]++(?:{_either(_COPULA | _words_of('to back again just not no longer'))}[\W_]++)*+(?P<state>{_STATES})\b"
     rf"|\bfrom[\W_]+\w+[\W_]+to[\W_]+(?P<moved>{_STATES})\b"
     rf"|(?:->|=>|\u2192|\u279c)[\W_]*+(?P<arrow>{_STATES})\b"
     rf"|(?<=[\w\"'*`)])(?<!\bnot)[\W_]++(?P<verb>recovered|resolved|triggered|unreachable)\b",
     re.IGNORECASE,
 )
-_WEAK = re.compile(rf"(?<!not )\b(?:{_STATES})\b", re.IGNORECASE)
+_WEAK = re.compile(rf"\b(?<!not ){_STATES}\b", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:not|no longer)\b", re.IGNORECASE)
 _LASTED = re.compile(
     r"\((?=[^()]*+\))[^()]*\b(?:for|after|lasted|was|took)\b[^()]*\d[^()]*\)|\b(?:in|after|for) (?:\d+\s?[dhms]\w*[,\s]*)+",
@@ -198,8 +210,10 @@ def read(line: str, *, mask: bool = True) -> Headline:
         mask: figures are left out of what stays the same.
     """
     line = line[: 4 * MAX_LINE]
-    sign = _SIGN.search(line)
-    rest, words = _without_leading(_EMOJI.sub(" ", clean(line)).strip())
+    plain = line.isascii() and line.count(":") < 2  # noqa: PLR2004 - `:fire:`
+    sign = None if plain else _SIGN.search(line)
+    cleaned = clean(line)
+    rest, words = _without_leading(cleaned if plain else _EMOJI.sub(" ", cleaned).strip())
     later = _LATER.search(rest)
     word = next((found for found in later.groups() if found), "").lower() if later else ""
     before, behind = (rest[: later.start()], rest[later.end() :]) if later else (rest, "")
@@ -252,11 +266,7 @@ def _without_leading(text: str) -> tuple[str, list[str]]:
 
 
 def _state(word: str) -> str:
-    if word in _QUIET:
-        return "quiet"
-    if word in _OVER:
-        return "over"
-    return "firing" if word in _FIRING else ""
+    return _STATE.get(word, "")
 
 
 def _kept(before: str, behind: str, word: str, *, last: bool, mask: bool) -> list[str]:
@@ -280,9 +290,9 @@ def _words(text: str, *, last: bool, mask: bool) -> list[str]:
     for at, raw in enumerate(raws, 1):
         word = raw.strip(_EDGES)
         low = word.casefold()
-        state = bool(_state(low)) and (low in _EVER or raw.isupper() or (last and at == len(raws)))
         figure = mask and not numbered and _is_figure(low)
         numbered = low in _NUMBERED
+        state = low in _STATE and (low in _EVER or raw.isupper() or (last and at == len(raws)))
         if word and not figure and not state and low not in _FILLER:
             found.append(low if low in _KINDS else word)
     return found
@@ -290,7 +300,9 @@ def _words(text: str, *, last: bool, mask: bool) -> list[str]:
 
 def _is_figure(word: str) -> bool:
     """Whether it is a number, a time or a unit: what changes while a problem lasts."""
-    return word in _UNITS or (bool(_NUMBER.fullmatch(word)) and not _ADDRESS.fullmatch(word))
+    if word[:1].isalpha() or word in _UNITS:
+        return word in _UNITS
+    return bool(_NUMBER.fullmatch(word)) and not _ADDRESS.fullmatch(word)
 
 
 def _resource(before: str, behind: str, kept: list[str], word: str) -> str:
@@ -300,7 +312,7 @@ def _resource(before: str, behind: str, kept: list[str], word: str) -> str:
         if (named := match[1].strip(_EDGES)).casefold() in stays:
             return named
     for one in kept:
-        if _HOST.fullmatch(one) or _ADDRESS.fullmatch(one):
+        if ("." in one or "/" in one) and (_HOST.fullmatch(one) or _ADDRESS.fullmatch(one)):
             return one
     first = [one for raw in before.split() if (one := raw.strip(_EDGES)) and one.casefold() not in _FILLER]
     if len(first) > 1 and first[0].casefold() in _KINDS:

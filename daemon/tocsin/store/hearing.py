@@ -18,7 +18,7 @@ class SourceLine(Struct, frozen=True, kw_only=True):
     """One source in a listing."""
 
     heard_at: datetime | None
-    """Up to half a minute old while the service runs."""
+    """A few seconds old while the service runs."""
     firing: int
     rejected: int
     """Messages kept because they could not be read."""
