@@ -504,3 +504,21 @@ def test_secrets_of_an_event_are_no_labels() -> None:
     assert labels["detail_eventName"] == "AssumeRole"
     assert "made-up" not in str(labels)
     assert "made-up" not in str(one(envelope({"service": "x", "api_token": "made-up"})).labels)
+
+
+@pytest.mark.parametrize("name", ["MessageId", "Timestamp", "TopicArn"])
+def test_only_what_people_write_may_have_line_breaks_in_what_is_signed(name: str) -> None:
+    """A value with one could be the fields after it, cut anew."""
+    message = {
+        "Type": "Notification",
+        "MessageId": "1",
+        "TopicArn": "arn:aws:sns:eu-west-3:123456789012:a",
+        "Message": "two\nlines",
+        "Timestamp": "2026-11-23T08:00:00.000Z",
+        "SignatureVersion": "2",
+        "Signature": "c2ln",
+        "SigningCertURL": "https://sns.eu-west-3.amazonaws.com/x.pem",
+    }
+    sns.prove(Payload(body=json.dumps(message).encode()))
+    with pytest.raises(PayloadError, match=f"{name} has characters"):
+        sns.prove(Payload(body=json.dumps(message | {name: f"{message[name]}\nx"}).encode()))

@@ -38,7 +38,7 @@ _STRONG = 40
 class Message:
     """One message."""
 
-    __slots__ = ("_block_fields", "_headers", "_text", "attachments", "blocks", "document", "heads", "lines", "texts")
+    __slots__ = ("_block_fields", "_headers", "_text", "attachments", "blocks", "document", "heads", "texts")
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -49,10 +49,16 @@ class Message:
         self._block_fields = _block_fields(self.blocks)
         self.texts = self._texts()
         """All texts for people, in the order of their weight."""
-        self.heads = list(filter(None, map(_first_line, self._heads())))
+        self.heads = list(filter(None, dict.fromkeys(map(_first_line, self._heads()))))
         """The first lines of its text, titles and headers."""
-        self.lines = list(dict.fromkeys(islice(self._lines(), _MOST_LINES)))
-        """The lines that may say what it is about, the likeliest first."""
+
+    def lines(self) -> Iterator[str]:
+        """The lines that may say what it is about, each once, the likeliest first."""
+        seen: set[str] = set()
+        for line in islice(self._lines(), _MOST_LINES):
+            if line not in seen:
+                seen.add(line)
+                yield line
 
     def first(self, name: str) -> str:
         """What the first attachment that has this says."""
@@ -79,9 +85,13 @@ class Message:
 
     def _lines(self) -> Iterator[str]:
         names = ("title", "pretext")
-        titles = [_dig.text(one, name) for one in self.attachments[:3] for name in names if name in one]
-        for text in (*titles, *self.texts, self.first("fallback"), self.first("author_name")):
+        for one in self.attachments[:3]:
+            for name in names:
+                yield from _beginning(_dig.text(one, name))
+        for text in self.texts:
             yield from _beginning(text)
+        for name in ("fallback", "author_name"):
+            yield from _beginning(self.first(name))
 
     def fields(self) -> dict[str, str]:
         """The fields by their titles; `Host: db1` as a line of a text counts, too."""
@@ -101,7 +111,9 @@ class Message:
 
     def colour(self) -> str:
         """What the colour says: `firing`, `over`, or nothing."""
-        return next((tone for one in self.attachments if "color" in one and (tone := _tone(_dig.text(one, "color")))), "")
+        return next(
+            (tone for one in self.attachments if "color" in one and (tone := _tone(_dig.text(one, "color")))), ""
+        )
 
     def url(self) -> str:
         """The first address that is not a picture."""

@@ -61,6 +61,8 @@ NAMES = frozenset(
 )
 """Names that a line of text must have to count as a field."""
 
+_ABOUT = frozenset({*RESOURCES, *CHECKS})
+
 _MOST = 1_000
 """So many fields of an object are looked at for what they say."""
 
@@ -81,7 +83,7 @@ def plain(name: str) -> str:
 def said(value: Any, *path: str | int) -> str:
     """The scalar at a path as text; empty where there is none, or a variable that was left unexpanded."""
     found = _dig.text(value, *path)
-    if found in _dig.NOTHING or (found[0] in _MACRO_BEGINS and _MACRO.fullmatch(found)):
+    if not found or found in _dig.NOTHING or (found[0] in _MACRO_BEGINS and _MACRO.fullmatch(found)):
         return ""
     return found
 
@@ -102,13 +104,25 @@ def known(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def about(fields: Mapping[str, Any]) -> tuple[str, str]:
     """What the fields say of where a problem is, and of what is wrong there; each empty when they do not say it."""
-    texts = known(fields)
+    if not fields:
+        return "", ""
+    texts = _saying(fields)
     resource = next((name for name in RESOURCES if name in texts), "")
     check = next((texts[name] for name in CHECKS if name in texts), "")
     if not resource:
         return texts.get("service", ""), "" if check == texts.get("service") else check
     where = texts[resource]
     return _labelled.host_of(where) if resource == "instance" else where, check
+
+
+def _saying(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the `known` fields that say what a problem is about."""
+    found: dict[str, str] = {}
+    for name in islice(fields, _MOST):
+        known = plain(name)
+        if known in _ABOUT and known not in found and (text := said(fields, name)):
+            found[known] = text
+    return found
 
 
 def in_key(key: str) -> tuple[str, str]:
@@ -142,7 +156,7 @@ def _steps(way: str) -> tuple[str | int, ...]:
 
 def labels(value: Any, *, skip: Iterable[str] = ()) -> dict[str, str]:
     """The scalars of an object as labels, without secrets; none of anything else."""
-    if not isinstance(value, dict):
+    if not value or not isinstance(value, dict):
         return {}
     found = _labels.flat(value, skip=skip)
     if len(found) > _MOST:  # more than `_labels.fit` lets through

@@ -60,6 +60,8 @@ def _guessed(payload: Payload, pattern: Regex | None) -> Form:
 
 def _read_as(form: Form, payload: Payload, pattern: Regex | None) -> list[Any]:
     body = payload.body
+    if form == "json" and (document := _whole(body)) is not None:
+        return [document]
     if form == "json" and body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
         return [_json(_read.unread(body))]
     if form == "json":
@@ -72,6 +74,14 @@ def _read_as(form: Form, payload: Payload, pattern: Regex | None) -> list[Any]:
     if form == "lines":
         return [_captured(line, pattern) for line in _lines.split(body)]
     return [_captured(_lines.text(body).strip(), pattern)]
+
+
+def _whole(body: bytes) -> Any:
+    """The one JSON document that most bodies are; None of any other, and of what is not to be read."""
+    try:
+        return _read.whole(body, _ANY)
+    except _read.NotJsonError:
+        return None
 
 
 def _json(document: bytes | Raw) -> Any:

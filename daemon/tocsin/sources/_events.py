@@ -38,6 +38,7 @@ _NAMES = {
 }
 """Names of earlier versions, and of Azure Event Grid → today's."""
 
+_CARRIED = frozenset({"data", "data_base64"})
 _ANY: Decoder[Any] = Decoder()
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -69,25 +70,37 @@ def structured(raw: Raw) -> Event:
     Raises:
         PayloadError: it is none.
     """
-    told = _read.entry(raw, _read.OBJECT, "a CloudEvent")
-    told = _dig.mapping(told, "extensions") | told
+    return of(_read.entry(raw, _read.OBJECT, "a CloudEvent"))
+
+
+def of(told: dict[str, Any]) -> Event:
+    """The same, of an object that has been read."""
+    if "extensions" in told:
+        told = _dig.mapping(told, "extensions") | told
     if "data_base64" in told:
         return Event(_attributes(told), _unpacked(told["data_base64"]))
     data = told.get("data")
-    if str(told.get("datacontentencoding", "")).lower() == "base64":
+    if "datacontentencoding" in told and str(told["datacontentencoding"]).lower() == "base64":
         return Event(_attributes(told), _unpacked(data))
-    is_json = str(told.get("datacontenttype", told.get("contenttype", "json"))).partition(";")[0].endswith("json")
-    return Event(
-        _attributes(told), _loose(data.encode("utf-8", "replace")) if isinstance(data, str) and is_json else data
-    )
+    if isinstance(data, str):
+        kind = str(told.get("datacontenttype", told.get("contenttype", "json"))).partition(";")[0]
+        data = _loose(data.encode("utf-8", "replace")) if kind.endswith("json") else data
+    return Event(_attributes(told), data)
 
 
 def _attributes(told: Mapping[str, Any]) -> dict[str, str]:
     """The attributes under today's names; where today's and yesterday's name are both there, today's counts."""
     found: dict[str, str] = {}
-    for name in sorted(told, key=lambda name: name.lower() in _NAMES):
-        if name not in {"data", "data_base64"} and (text := _details.said(told, name)):
-            found.setdefault(_NAMES.get(name.lower(), name.lower()), text)
+    earlier: dict[str, str] = {}
+    for name in told:
+        if name not in _CARRIED and (text := _details.said(told, name)):
+            low = name.lower()
+            if low in _NAMES:
+                earlier.setdefault(_NAMES[low], text)
+            else:
+                found.setdefault(low, text)
+    for name, text in earlier.items():
+        found.setdefault(name, text)
     return found
 
 

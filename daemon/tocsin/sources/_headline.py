@@ -18,9 +18,9 @@ def _words_of(text: str) -> frozenset[str]:
 
 
 def _either(words: Iterable[str]) -> str:
-    """A regular expression for any of the words, letter by letter: trying one word after the other takes far longer.
+    r"""A regular expression for any of the words, letter by letter: trying one word after the other takes far longer.
 
-    Which of two words that begin alike is tried first is not said: a `\\b` must follow.
+    Which of two words that begin alike is tried first is not said: a `\b` must follow.
     """
     rests: dict[str, list[str]] = {}
     for word in sorted(words):
@@ -105,15 +105,13 @@ _SIGN = re.compile("|".join(map(re.escape, sorted(_STATE_OF_SIGN, key=len, rever
 
 _STATE = dict.fromkeys(_FIRING, "firing") | dict.fromkeys(_OVER, "over") | dict.fromkeys(_QUIET, "quiet")
 _STATES = _either(_STATE)
-_QUIET_LINE = re.compile(
-    rf"[\W_]*(?i:{_either(_QUIET)}\b(?=\s*[\]):|!-]|\s+by\b|\s*$)(?!\W+(?:no|none|false|0)\b))"
-    r"|.*\b(?:ACKNOWLEDGE?MENT|FLAPPING[A-Z]+|DOWNTIME[A-Z]+)\b",
-    re.DOTALL,
-)
+_QUIET_LINE = re.compile(rf"[\W_]*(?i:{_either(_QUIET)}\b(?=\s*[\]):|!-]|\s+by\b|\s*$)(?!\W+(?:no|none|false|0)\b))")
+_QUIET_NAME = re.compile(r"\b(?:ACKNOWLEDGE?MENT|FLAPPING[A-Z]+|DOWNTIME[A-Z]+)\b")
 _COPULA = _words_of(
     "is are was were went gone came has have been becomes became turned changed returned now currently state "
     "status need needs"
 )
+_MORE = _COPULA | _words_of("to back again just not no longer")
 _LINKS = re.compile(r"<(?:[!@#][^<>]*|(?:https?|mailto):[^<>|]*\|([^<>]*)|((?:https?|mailto):[^<>|]*))>")
 _MARKDOWN = re.compile(r"\[([^\[\]]*)\]\(https?://[^()\s]*\)")
 _EMOJI = re.compile(r":[a-z0-9_+-]{1,40}:|[\U0001F000-\U0001FAFF\u2600-\u27BF\u203C\u2049\uFE0F\u200D]")
@@ -124,7 +122,7 @@ _LEADING = re.compile(
 )
 _LATER = re.compile(
     rf"[\[(][^\w\[\]()]*+(?P<bracket>{_STATES})\b[^\[\]()]*+[\])]"
-    rf"|\b{_either(_COPULA)}[\W_]++(?:{_either(_COPULA | _words_of('to back again just not no longer'))}[\W_]++)*+(?P<state>{_STATES})\b"
+    rf"|\b{_either(_COPULA)}[\W_]++(?:{_either(_MORE)}[\W_]++)*+(?P<state>{_STATES})\b"
     rf"|\bfrom[\W_]+\w+[\W_]+to[\W_]+(?P<moved>{_STATES})\b"
     rf"|(?:->|=>|\u2192|\u279c)[\W_]*+(?P<arrow>{_STATES})\b"
     rf"|(?<=[\w\"'*`)])(?<!\bnot)[\W_]++(?P<verb>recovered|resolved|triggered|unreachable)\b",
@@ -143,7 +141,7 @@ _NUMBER = re.compile(
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?", re.ASCII)
 _HOST = re.compile(r"https?://\S+|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,}(?::\d+)?(?:/\S*)?", re.IGNORECASE)
 _ON = re.compile(
-    r"\b(?:(?:on|at)\s+(?:(?:host|server|device|node|instance)\s+)?|(?:host|server|device|node|instance)\s+)"
+    r"\b(?=[oahsdni])(?:(?:on|at)\s+(?:(?:host|server|device|node|instance)\s+)?|(?:host|server|device|node|instance)\s+)"
     r"[\"'“(]?(\w[\w.:-]*)",
     re.IGNORECASE,
 )
@@ -171,6 +169,8 @@ class Headline(NamedTuple):
 
 def clean(line: str) -> str:
     """A line without the marks of chats: links become their text, mentions go, entities are characters again."""
+    if not line or line.isalnum():
+        return line[:MAX_LINE]
     line = line[: 4 * MAX_LINE]
     if "<" in line:
         line = _LINKS.sub(lambda link: link[1] or link[2] or "", line)
@@ -194,7 +194,8 @@ def host(text: str) -> str:
 
 def is_quiet(line: str) -> bool:
     """Whether it says what people or a platform do about a problem: an acknowledgement, a downtime."""
-    return _QUIET_LINE.match(line[:MAX_LINE]) is not None
+    line = line[:MAX_LINE]
+    return _QUIET_LINE.match(line) is not None or _QUIET_NAME.search(line) is not None
 
 
 def is_state(word: str) -> bool:
@@ -213,7 +214,7 @@ def read(line: str, *, mask: bool = True) -> Headline:
     plain = line.isascii() and line.count(":") < 2  # noqa: PLR2004 - `:fire:`
     sign = None if plain else _SIGN.search(line)
     cleaned = clean(line)
-    rest, words = _without_leading(cleaned if plain else _EMOJI.sub(" ", cleaned).strip())
+    rest, words = _without_leading((cleaned if plain else _EMOJI.sub(" ", cleaned)).strip())
     later = _LATER.search(rest)
     word = next((found for found in later.groups() if found), "").lower() if later else ""
     before, behind = (rest[: later.start()], rest[later.end() :]) if later else (rest, "")

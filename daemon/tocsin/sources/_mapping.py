@@ -6,6 +6,7 @@ mapping can be tried and understood: reading and explaining are one.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 from msgspec import Struct
@@ -102,10 +103,15 @@ class Found(BaseModel):
             raise ValueError("a constant needs no regex, table or else")
         return self
 
-    @property
+    @cached_property
     def places(self) -> tuple[str, ...]:
         """Its expressions, in their order."""
         return self.paths if self.path is None else (self.path,)
+
+    @cached_property
+    def ways(self) -> tuple[_paths.Path, ...]:
+        """The same, compiled."""
+        return tuple(map(_paths.path, self.places))
 
     def words(self) -> Iterable[str]:
         """Every value that it can say by itself."""
@@ -148,10 +154,12 @@ def apply(field: str, spec: Found, scope: _paths.Scope) -> Made:
     if spec.constant is not None:
         return Made(field, "", None, "constant", spec.constant)
     expression, found, text = spec.places[0], None, ""
-    for place in spec.places:
-        value = look(field, place, scope)
+    for way in spec.ways:
+        value = _led(field, way, scope)
+        if value is None:
+            continue
         if text := plain(value):
-            expression, found = place, value
+            expression, found = way.text, value
             break
         found = value if found is None else found
     how = "found" if text else "missing"
@@ -170,19 +178,25 @@ def look(field: str, expression: str, scope: _paths.Scope) -> Any:
     Raises:
         PayloadError: it cannot be applied; the sentence names the field.
     """
+    return _led(field, _paths.path(expression), scope)
+
+
+def _led(field: str, way: _paths.Path, scope: _paths.Scope) -> Any:
     try:
-        return _paths.path(expression).find(scope)
+        return way.find(scope)
     except PayloadError as error:
         raise PayloadError(_read.said(f"{field}: {error}")) from error
 
 
 def plain(value: Any) -> str:
     """A value as text: a list of scalars joined, nothing for an object or what a template left unfilled."""
-    if isinstance(value, dict) or value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(_dig.texts(value))
-    text = _read.text(value).strip()
+    if type(value) is not str:
+        if isinstance(value, dict) or value is None:
+            return ""
+        if isinstance(value, list):
+            return ", ".join(_dig.texts(value))
+        value = _read.text(value)
+    text = value.strip()
     return "" if text[:1] in "{$%" and _PLACEHOLDER.search(text) is not None else text
 
 

@@ -133,6 +133,8 @@ def is_below(oid: str, branch: str) -> bool:
 
 def is_one(text: str) -> bool:
     """Whether a text can be nothing but an identifier: numbers, or a name with its module, `SNMPv2-MIB::coldStart`."""
+    if "." not in text and ":" not in text:
+        return False
     return bool(text.count(".") > 1 and _NUMERIC.fullmatch(text)) or "::" in text or text.startswith(("iso.", ".iso."))
 
 

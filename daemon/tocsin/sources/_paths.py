@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
 from pydantic import AfterValidator
 
 from tocsin.errors import PayloadError
@@ -28,6 +29,9 @@ DEEPEST = 60
 _STEP = r"[@#$]?[A-Za-z0-9_][A-Za-z0-9_:@/-]*"
 _PLAIN = re.compile(rf"{_STEP}(?:\[-?\d{{1,9}}\])*(?:\.{_STEP}(?:\[-?\d{{1,9}}\])*)*", re.ASCII)
 _STEPS = re.compile(rf"({_STEP})|\[(-?\d{{1,9}})\]", re.ASCII)
+_INTERPRETER = TreeInterpreter()
+"""One for all: it keeps nothing of what it evaluates, and making one takes as long as most expressions."""
+
 _WRONG = (
     JMESPathError,
     ValueError,
@@ -51,16 +55,18 @@ class Scope(NamedTuple):
 class Path:
     """One compiled expression."""
 
-    __slots__ = ("_compiled", "_steps", "_whole", "text")
+    __slots__ = ("_compiled", "_name", "_steps", "_whole", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._whole = text.startswith("$.") or text == "$"
         inner = text.removeprefix("$").removeprefix(".") if self._whole else text
         self._steps: tuple[str | int, ...] | None = None
+        self._name: str | None = None
         self._compiled: Any = None
         if _PLAIN.fullmatch(inner):
             self._steps = tuple(int(number) if number else name for name, number in _STEPS.findall(inner))
+            self._name = inner if self._steps == (inner,) else None
         else:
             self._compiled = _compiled(inner or "@")
 
@@ -71,9 +77,11 @@ class Path:
             PayloadError: the expression cannot be applied to what the message holds.
         """
         value = scope.message if self._whole else scope.entry
+        if self._name is not None:
+            return value.get(self._name) if isinstance(value, dict) else None
         if self._steps is None:
             try:
-                return self._compiled.search(value)
+                return _INTERPRETER.visit(self._compiled.parsed, value)
             except _WRONG as error:
                 said = " ".join(str(error).split()) or type(error).__name__
                 raise PayloadError(f"`{self.text}` cannot be applied: {said}") from error

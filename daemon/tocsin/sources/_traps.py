@@ -134,6 +134,7 @@ def from_text(text: str) -> Trap:
     return _trap(_varbinds(lines), host=host.strip(), address=_from_transport(transport))
 
 
+@remembered(4_096)
 def is_address(text: str) -> bool:
     """Whether the text is an IP address."""
     if not text or not (text[0].isdecimal() or ":" in text):
@@ -211,7 +212,7 @@ def _short(name: str) -> str:
 
 def _first(fields: Mapping[str, Any], names: Iterable[str]) -> str:
     for name in names:
-        if name in fields and (found := _dig.text(fields[name])):
+        if name in fields and (found := _dig.text(fields, name)):
             return found
     return ""
 
@@ -297,13 +298,13 @@ def _value(value: Any) -> str:
         value = next((value[name] for name in ("value", "val") if name in value), None)
     if isinstance(value, (dict, list)):
         return ""
-    text = _read.text(value)
-    typed = _TYPED.match(text)
+    text = value if type(value) is str else _read.text(value)
+    typed = _TYPED.match(text) if ":" in text else None
     if typed:
         text = text[typed.end() :] if typed[1] != "Timeticks" else _TICKS.sub("", text[typed.end() :], count=1)
-    if text[:1] == text.rstrip()[-1:] == '"' and len(text.rstrip()) > 1:
-        text = text.rstrip()[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    if _HEX.fullmatch(text) or (typed and typed[1] == "Hex-STRING"):
+    if text[:1] == '"' and (whole := text.rstrip())[-1:] == '"' and len(whole) > 1:
+        text = whole[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if (text[-1:].isspace() and _HEX.fullmatch(text)) or (typed and typed[1] == "Hex-STRING"):
         return _from_hex(text)
     return text.strip()
 

@@ -46,17 +46,11 @@ HEADERS = ("ce-*", "webhook-request-origin", "webhook-request-rate", "webhook-re
 
 _VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _ORIGIN = re.compile(r"[A-Za-z0-9._:*/-]{1,253}", re.ASCII)
-_ENVELOPE = (
-    "specversion",
-    "id",
-    "time",
-    "datacontenttype",
-    "dataschema",
-    "datacontentencoding",
-    "metadataversion",
-    "eventtypeversion",
-    "traceparent",
-    "tracestate",
+_ENVELOPE = frozenset(
+    {
+        *("specversion", "id", "time", "datacontenttype", "dataschema", "datacontentencoding", "metadataversion"),
+        *("eventtypeversion", "traceparent", "tracestate"),
+    }
 )
 _SUMMARIES = (
     *("summary", "message", "title", "ProblemTitle", "description", "text", "body", "output", "reason"),
@@ -66,6 +60,10 @@ _TEXTS = ("description", "details", "message", "body", "output", "ProblemDetails
 _STARTS = ("startsAt", "starts_at", "startedAt", "started_at", "startTime", "start_time", "essentials.firedDateTime")
 _ENDS = ("endsAt", "ends_at", "resolvedAt", "resolved_at", "endTime", "end_time", "essentials.resolvedDateTime")
 _LINKS = ("url", "link", "generatorURL", "ProblemURL", "html_url", "dashboardURL", "href")
+
+_NOTES = frozenset({"summary", "description"})
+_TOLD = frozenset({"labels", "annotations", "summary", *_TEXTS, *_STARTS, *_ENDS, *_LINKS})
+"""Fields of `data` that are no labels: what else an alert says."""
 
 
 class Options(SourceOptions):
@@ -128,6 +126,8 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     """
     if _events.is_binary(payload):
         return _alerts(payload, options, _events.binary(payload))
+    if one := _read.whole(payload.body, _read.OBJECT):
+        return _alerts(payload, options, _events.of(one))
     raws = _raws(payload)
     if not _is_batch(payload):
         return _alerts(payload, options, _events.structured(raws[0]))
@@ -180,19 +180,22 @@ def _alerts(payload: Payload, options: Options, event: _events.Event) -> list[Al
     is_group = isinstance(parts, list) and (not parts or any(isinstance(one, dict) for one in parts))
 
     def build(data: Any) -> Alert:
-        if is_group and not isinstance(data, dict):
+        if not isinstance(data, dict):
             raise PayloadError("this is not an alert: Expected `object`")
         return _alert(payload, options, told, data, named._replace(state=_state(data, options) or named.state))
 
     if is_group:
         return _read.each(parts, build)
-    return [] if (_state(event.data, options) or named.state) == _states.QUIET else [build(event.data)]
+    state = _state(event.data, options) or named.state
+    return [] if state == _states.QUIET else [_alert(payload, options, told, event.data, named._replace(state=state))]
 
 
 def _state(data: Any, options: Options) -> str:
     """What the first field says that says a state."""
+    if not data or not isinstance(data, dict):
+        return ""
     for way in options.status_fields:
-        if (told := _details.told(data, (way,))) and (state := _states.of(told)):
+        if (way in data or "." in way) and (told := _details.told(data, (way,))) and (state := _states.of(told)):
             return state
     return ""
 
@@ -250,6 +253,6 @@ def _description(data: Any) -> str:
 
 def _labels(told: dict[str, str], data: Any) -> dict[str, str]:
     """Attributes and data under their own names; of an alert of Alertmanager's, its labels and annotations as well."""
-    notes = _details.labels(_dig.mapping(data, "annotations"), skip=("summary", "description"))
-    own = _details.labels(data, skip=("labels", "annotations", "summary", *_TEXTS, *_STARTS, *_ENDS, *_LINKS))
+    notes = _details.labels(_dig.mapping(data, "annotations"), skip=_NOTES)
+    own = _details.labels(data, skip=_TOLD)
     return own | notes | _details.labels(_dig.mapping(data, "labels")) | _details.labels(told, skip=_ENVELOPE)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    Tell = Callable[[Made], None]
+    """Takes down how a field came about."""
+
 __all__ = ["Options", "Step", "Traced", "parse", "trace"]
 
 MEDIA_TYPES = frozenset({"*/*"})
@@ -171,7 +174,7 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     found: list[Alert | Unreadable] = []
     for entry in entries.found:
         try:
-            alert = None if _ignored(_scope(entry), options) else _alert(_scope(entry), payload, options, _nobody)
+            alert = None if _ignored(_scope(entry), options) else _alert(_scope(entry), payload, options)
         except PayloadError as error:
             if entries.alone:
                 raise
@@ -236,13 +239,10 @@ def _ignored(scope: _paths.Scope, options: Options) -> str:
     return ""
 
 
-def _nobody(_: Made) -> None:
-    """Nobody wants to know how a field came about."""
-
-
-def _alert(scope: _paths.Scope, payload: Payload, options: Options, tell: Callable[[Made], None]) -> Alert:
+def _alert(scope: _paths.Scope, payload: Payload, options: Options, tell: Tell | None = None) -> Alert:
     def told(made: Made) -> str:
-        tell(made)
+        if tell:
+            tell(made)
         return made.value
 
     def identifying(name: str, spec: Found) -> str:
@@ -259,8 +259,8 @@ def _alert(scope: _paths.Scope, payload: Payload, options: Options, tell: Callab
     severity = _how_severe(describing("severity"), options, tell)
     summary, description = (told(describing(name)) for name in ("summary", "description"))
     labels, made = _mapping.labels(options.labels, scope)
-    for one in made:
-        tell(one)
+    for one in made if tell else ():
+        told(one)
     starts_at, ends_at, said_at = (
         _date(describing(name), options, tell) for name in ("starts_at", "ends_at", "said_at")
     )
@@ -282,26 +282,30 @@ def _alert(scope: _paths.Scope, payload: Payload, options: Options, tell: Callab
     )
 
 
-def _is_resolved(made: Made, tell: Callable[[Made], None]) -> bool:
+def _is_resolved(made: Made, tell: Tell | None) -> bool:
     """A status that is missing fires."""
     resolved = made.value.lower() in OVER
-    told = Status.RESOLVED if resolved else Status.FIRING
-    tell(made._replace(how=made.how if made.value else "default", value=told.value))
+    if tell:
+        told = Status.RESOLVED if resolved else Status.FIRING
+        tell(made._replace(how=made.how if made.value else "default", value=told.value))
     return resolved
 
 
-def _how_severe(made: Made, options: Options, tell: Callable[[Made], None]) -> Severity:
+def _how_severe(made: Made, options: Options, tell: Tell | None) -> Severity:
     """A word that nobody knows means the default."""
     known = _severity.WORDS.get(made.value.lower())
     severity = known or options.severity_default
-    tell(made._replace(how=made.how if known or made.how == "failed" else "default", value=severity.value))
+    if tell:
+        tell(made._replace(how=made.how if known or made.how == "failed" else "default", value=severity.value))
     return severity
 
 
-def _date(made: Made, options: Options, tell: Callable[[Made], None]) -> datetime | None:
+def _date(made: Made, options: Options, tell: Tell | None) -> datetime | None:
     """A moment; one without an offset is in the zone, and says nothing of which message is the newer."""
-    read = _times.moment if made.field == "said_at" else lambda text: _times.local(text, options.zone)
-    moment = read(made.value) if made.value else None
-    how = made.how if moment or made.how == "failed" else "missing"
-    tell(made._replace(how=how, value=moment.isoformat() if moment else ""))
+    moment = None
+    if made.value:
+        moment = _times.moment(made.value) if made.field == "said_at" else _times.local(made.value, options.zone)
+    if tell:
+        how = made.how if moment or made.how == "failed" else "missing"
+        tell(made._replace(how=how, value=moment.isoformat() if moment else ""))
     return moment

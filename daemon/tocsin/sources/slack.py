@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tocsin.errors import PayloadError
 from tocsin.sources import _answers, _build, _chat, _details, _grouped, _headline, _labelled, _read, _severity, _times
 from tocsin.sources._options import SourceOptions
+from tocsin.sources._remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ _SUBJECT = re.compile(r"\[(FIRING:\d+(?:, ?RESOLVED:\d+)?|RESOLVED(?::\d+)?)\] ?
 _GROUPS_LINK = "/#/alerts?receiver="
 _STATUS = ("status", "state", "event", "alertstate", "currentstate", "newstate", "notificationtype")
 _SEVERITY = ("severity", "priority", "level", "urgency")
+_NOTHING = _headline.Headline()
 
 
 class Options(SourceOptions):
@@ -107,25 +109,24 @@ def _document(payload: Payload) -> dict[str, Any]:
         if "payload" not in form:
             return dict(form)
         body = form["payload"].encode("utf-8", "replace")
-    return _read.entry(_read.unread(body), _read.OBJECT, "a message for Slack")
+    return _read.whole(body, _read.OBJECT) or _read.entry(_read.unread(body), _read.OBJECT, "a message for Slack")
 
 
 def _told(message: _chat.Message, fields: dict[str, str], options: Options) -> Told:
-    line, headline = _best(message, options)
+    heading = _heading(message)
+    line, headline = _best(message, heading, options)
     if not line:
         raise PayloadError("text, attachments and blocks are missing or empty: the message says nothing")
     texts = _details.known(fields)
     state, severity = _decided(message, texts, headline)
-    group = _group(message)
-    identity, resource, check = group or _other(fields, headline)
+    identity, resource, check = _group(message, heading) if heading else _other(fields, headline)
     if chosen := _chosen(message, fields, options):
         identity = ("chosen", *chosen)
-    document = {**fields, **message.document}
+    document = {**fields, **message.document} if options.check_fields or options.resource_fields else {}
     check = _details.told(document, options.check_fields) or check or _details.short(line)
     resource = _details.told(document, options.resource_fields) or resource or check
-    return Told(
-        identity, resource, check, state, severity, _summary(message, line, group is not None, (resource, check))
-    )
+    summary = _summary(message, line, heading is not None, (resource, check))
+    return Told(identity, resource, check, state, severity, summary)
 
 
 def _summary(message: _chat.Message, line: str, is_group: bool, about: tuple[str, str]) -> str:  # noqa: FBT001 - a fact
@@ -140,16 +141,16 @@ def _summary(message: _chat.Message, line: str, is_group: bool, about: tuple[str
     return text if told else f"{text}: {about[1]}: {about[0]}"
 
 
-def _best(message: _chat.Message, options: Options) -> tuple[str, _headline.Headline]:
+def _best(message: _chat.Message, heading: re.Match[str] | None, options: Options) -> tuple[str, _headline.Headline]:
     """The first line that is built to say a state and has something it says it of; else the first that has something.
 
     The state may stand in a line of its own before it.
     """
-    if heading := _heading(message):
+    if heading:
         state = "over" if heading[1].startswith("RESOLVED") else "firing"
         return heading.string, _headline.Headline(state=state, strong=True)
-    best, found, alone = "", _headline.Headline(), _headline.Headline()
-    for line in message.lines:
+    best, found, alone = "", _NOTHING, _NOTHING
+    for line in message.lines():
         headline = _headline.read(line, mask=options.mask_numbers)
         if headline.strong and headline.about:
             return line, headline
@@ -172,11 +173,8 @@ def _heading(message: _chat.Message) -> re.Match[str] | None:
     return None
 
 
-def _group(message: _chat.Message) -> tuple[tuple[str, ...], str, str] | None:
-    """Identity, resource and check of a group of Alertmanager or Grafana; None for anything else."""
-    heading = _heading(message)
-    if heading is None:
-        return None
+def _group(message: _chat.Message, heading: re.Match[str]) -> tuple[tuple[str, ...], str, str]:
+    """Identity, resource and check of a group of Alertmanager or Grafana."""
     link = message.first("title_link") if _GROUPS_LINK in message.first("title_link") else ""
     named = heading[2].strip()
     resource = _details.about(_grouped.labels(message.first("text")))[0] or _headline.host(named)
@@ -191,6 +189,8 @@ def _other(fields: dict[str, str], headline: _headline.Headline) -> tuple[tuple[
 
 
 def _chosen(message: _chat.Message, fields: dict[str, str], options: Options) -> list[str]:
+    if not options.identity_fields:
+        return []
     document = {**fields, **message.document}
     found = (_details.told(document, (way,)) for way in options.identity_fields)
     return [" ".join(_headline.read(text, mask=options.mask_numbers).about) or text for text in found if text]
@@ -200,7 +200,7 @@ def _decided(message: _chat.Message, texts: dict[str, str], headline: _headline.
     """The state and severity: of the line if it is built to say it, then of a field, the colour, a word in the line."""
     if any(map(_headline.is_quiet, message.heads)):
         return "quiet", ""
-    field = next((_headline.read(texts[name]) for name in _STATUS if name in texts), _headline.Headline())
+    field = next((_read_status(texts[name]) for name in _STATUS if name in texts), _NOTHING)
     named = next((texts[name] for name in _SEVERITY if name in texts), "")
     severity = (
         named or headline.severity or field.severity or ("warning" if _chat.is_warning(message.first("color")) else "")
@@ -211,6 +211,11 @@ def _decided(message: _chat.Message, texts: dict[str, str], headline: _headline.
     return cleared or field.state or message.colour() or headline.state or "firing", severity
 
 
+@remembered(512)
+def _read_status(text: str) -> _headline.Headline:
+    return _headline.read(text)
+
+
 def _cleared(word: str) -> str:
     return "over" if _severity.is_clear(word) else ""
 
@@ -218,9 +223,10 @@ def _cleared(word: str) -> str:
 def _alert(payload: Payload, options: Options, message: _chat.Message, fields: dict[str, str], told: Told) -> Alert:
     document = message.document
     resolved = told.state == "over"
+    is_timed = resolved or message.is_of_grafana()  # others may mean the start, which comes again
     own = {name: _details.said(document, name) for name in ("channel", "username")}
     footer = {name: _headline.clean(message.first(name)) for name in ("author_name", "footer")}
-    at = _times.moment(message.first("ts"))
+    at = _times.moment(message.first("ts")) if is_timed else None
     texts = [_headline.clean(text) if "\n" not in text else text for text in message.texts]
     return _build.alert(
         payload,
@@ -234,6 +240,6 @@ def _alert(payload: Payload, options: Options, message: _chat.Message, fields: d
         description="\n".join(text for text in texts if text != told.line),
         labels=_grouped.labels(message.first("text")) | _details.labels({**footer, **own, **fields}),
         ends_at=at if resolved else None,
-        said_at=at if resolved or message.is_of_grafana() else None,  # others may mean the start, which comes again
+        said_at=at,
         url=message.url(),
     )

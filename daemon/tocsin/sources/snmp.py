@@ -95,12 +95,22 @@ def parse(payload: Payload, options: Options, now: datetime) -> list[Alert | Unr
     def build(message: dict[str, Any]) -> Alert:
         return _alert(_traps.from_json(message), payload, options, now)
 
-    documents = _lines.documents(payload.body)
+    message = _whole(payload.body)
+    documents = [] if message else _lines.documents(payload.body)
     if len(documents) == 1 and not payload.body.lstrip().startswith(b"["):
         message = _object(documents[0])
-        batch = message.get("metrics")  # Telegraf's batches
-        return _read.each(batch, lambda one: build(_mapping(one))) if isinstance(batch, list) else [build(message)]
-    return _read.each(documents, lambda one: build(_object(one)))
+    if message is None:
+        return _read.each(documents, lambda one: build(_object(one)))
+    batch = message.get("metrics")  # Telegraf's batches
+    return _read.each(batch, lambda one: build(_mapping(one))) if isinstance(batch, list) else [build(message)]
+
+
+def _whole(body: bytes) -> dict[str, Any] | None:
+    """The one object that most bodies are; None of any other, and of what is not to be read."""
+    try:
+        return _read.whole(body, _read.OBJECT) or None
+    except _read.NotJsonError:
+        return None
 
 
 def _object(document: bytes | Raw) -> dict[str, Any]:
