@@ -205,7 +205,9 @@ def test_any_json_gives_a_list_or_a_payload_error(kind: Kind, document: Any) -> 
     assert not isinstance(outcome(kind, json.dumps(document).encode()), NotJsonError)
 
 
-OPEN_OBJECTS = frozenset({"fields", "group_by_fields", "labels", "annotations", "commonLabels", "groupLabels", "result", "tags"})
+OPEN_OBJECTS = frozenset(
+    {"fields", "group_by_fields", "labels", "annotations", "commonLabels", "groupLabels", "result", "tags"}
+)
 """Objects whose names are the operator's: one more name is no unknown field."""
 
 
