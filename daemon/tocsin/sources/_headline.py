@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tocsin.sources._remembered import remembered
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -167,6 +169,7 @@ class Headline(NamedTuple):
     """The host, address or thing the line names; empty when it names none."""
 
 
+@remembered(4_096)
 def clean(line: str) -> str:
     """A line without the marks of chats: links become their text, mentions go, entities are characters again."""
     if not line or line.isalnum():
@@ -204,12 +207,26 @@ def is_state(word: str) -> bool:
 
 
 def read(line: str, *, mask: bool = True) -> Headline:
-    """What a line says.
+    """What a line says; of short ones it is kept, because what fires is said again and again.
 
     Args:
         line: as the message has it.
         mask: figures are left out of what stays the same.
     """
+    return _masked(line) if mask else _unmasked(line)
+
+
+@remembered(4_096)
+def _masked(line: str) -> Headline:
+    return _read(line, mask=True)
+
+
+@remembered(4_096)
+def _unmasked(line: str) -> Headline:
+    return _read(line, mask=False)
+
+
+def _read(line: str, *, mask: bool) -> Headline:
     line = line[: 4 * MAX_LINE]
     plain = line.isascii() and line.count(":") < 2  # noqa: PLR2004 - `:fire:`
     sign = None if plain else _SIGN.search(line)
