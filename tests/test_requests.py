@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tocsin.sources import head, kinds, payload, variables, wanted
@@ -71,7 +69,3 @@ def test_only_headers_that_a_kind_asks_for_reach_it() -> None:
 )
 def test_variables_of_a_path_are_its_steps(template: str, path: str, found: dict[str, str] | None) -> None:
     assert variables(template, path) == found
-
-
-def test_headers_and_paths_are_read_as_the_command_line_is_given_them() -> None:
-    assert json.loads(json.dumps(head('{"Sentry-Hook-Resource": "issue"}')[2])) == {"sentry-hook-resource": "issue"}

@@ -18,6 +18,7 @@ from tocsin.errors import SettingsError, StoreError
 from tocsin.model import Alert
 from tocsin.store.hearing import SourceLine, source_lines
 from tocsin.units import duration_text
+from tocsin.web.hooks import FATES
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ app.add_typer(
 )
 
 _WELL = 300
-_FATES = "application/vnd.tocsin.fates+json"
 _JsonAnyway = Annotated[
     bool, typer.Option("--json", metavar="", help="Print JSON, as it does anyway.", show_default=False)
 ]
@@ -253,7 +253,7 @@ def _send(of: Given, name: str, sample: shipped.Sample, *, as_it_is: bool) -> di
     method, target, headers = sources.head(sample.head)
     base = f"{asking.address(of.settings.listen)}/hooks/{name}"
     url = base + (target if target != "/" else "")
-    told = {"Content-Type": sample.media_type, **headers, "Accept": _FATES}
+    told = {"Content-Type": sample.media_type, **headers, "Accept": FATES}
     message = proving.Message(url, told, sample.body if as_it_is else shifted(sample.body, now))
     ready = proving.proven(message, name, of.settings.sources[name], of.read_secret, now)
     answer = asking.send(method, ready.url, ready.headers, ready.body)
