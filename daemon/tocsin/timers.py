@@ -96,7 +96,7 @@ class Timers:
             except Exception:  # noqa: BLE001 - broad: what failed once must not stop what falls due next
                 _log.exception("timers failed once")
             self.beat = self._clock()
-            await _pause(stopping, self._every)
+            await pause(stopping, self._every)
 
     async def come_round(self) -> None:
         """Do all that is due now."""
@@ -126,9 +126,9 @@ class Timers:
             pass  # each batch is a transaction of its own: alerts come in between
 
 
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    waiting: Awaitable[object] = stopping.wait()
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stopping`."""
     try:
-        await asyncio.wait_for(waiting, seconds)
+        await asyncio.wait_for(stopping.wait(), seconds)
     except TimeoutError:
         return

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.polling.asking import first_of, pause
+from tocsin.polling.asking import first_of
+from tocsin.timers import pause
 
 if TYPE_CHECKING:
     import asyncio

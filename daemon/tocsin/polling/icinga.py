@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tocsin.polling.asking import first_of, pause
+from tocsin.polling.asking import first_of
 from tocsin.polling.platform import PlatformError
+from tocsin.timers import pause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
