@@ -125,6 +125,10 @@ class Reason(StrEnum):
     MISMATCH = "mismatch"
     """The ticket found does not carry our reference."""
     MISCONFIGURED = "misconfigured"
+    SETTLING = "settling"
+    """It may have been done, is not found yet, and may still appear: the system's search lags."""
+    NUMBER_PENDING = "number_pending"
+    """The ticket is declared, and the system has not told its number yet."""
     BROKEN = "broken"
     """A fault in the backend's own code."""
 
@@ -145,9 +149,31 @@ DOUBTFUL = frozenset(
 class DeliveryError(TocsinError):
     """A delivery failed: try again at the earliest after `after`, or leave it to a person when `retry` is false."""
 
-    def __init__(self, reason: Reason, detail: str, *, retry: bool, after: timedelta | None = None) -> None:
+    def __init__(  # noqa: PLR0913 - what a failure means takes these words
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        retry: bool,
+        after: timedelta | None = None,
+        stops: bool = False,
+        harmless: bool = False,
+    ) -> None:
+        """Take why, and what it means for this delivery and for the others of its backend.
+
+        Args:
+            reason: why, from the closed list.
+            detail: a sentence for people, without secrets.
+            retry: whether trying the same again makes sense.
+            after: how long the system asks to wait.
+            stops: nothing will go through before somebody corrects the configuration: the backend stops, and keeps
+                everything that waits for it.
+            harmless: only a question was asked: whatever its answer was, it leaves no new doubt.
+        """
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.retry = retry
+        self.retry = retry or stops
         self.after = after
+        self.stops = stops
+        self.harmless = harmless

@@ -213,6 +213,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     backend: str = ""
     """Name of the backend that gets the ticket; empty for the default one."""
+    inform: tuple[str, ...] | None = None
+    """Names of further backends, which are told the same and are never asked what came of it; None when none are named."""
+    language: str = ""
+    """The language that tickets are written in; empty leaves it to the backend."""
     hold: timedelta = timedelta(0)
     flap: Flap | None = None
     close_after: timedelta | None = timedelta(minutes=15)
@@ -310,6 +314,8 @@ class Change(Struct, frozen=True, kw_only=True):
     incident: Incident
     notes: tuple[Note, ...] = ()
     deliveries: tuple[DeliveryAction, ...] = ()
+    informs: tuple[DeliveryAction, ...] = ()
+    """What only the informed backends must be told: the declaring one knows it already."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -330,6 +336,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     notes: tuple[Texts, ...] = ()
     previous: str = ""
     """Ticket number of the earlier incident this one follows, if any."""
+    language: str = ""
+    """The language to write it in; empty leaves it to the backend."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -341,12 +349,18 @@ class Delivery(Struct, frozen=True, kw_only=True):
     action: DeliveryAction
     body: Snapshot
     due_at: datetime
+    made_at: datetime | None = None
+    """When it was made; always known of one that is in the store."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     uncertain: bool = False
     """An earlier attempt ended without an answer: the backend may have done it already."""
+    doubted_at: datetime | None = None
+    """The last moment at which an uncertain attempt may still have been under way."""
     number: str = ""
     """Ticket number, once the incident has one."""
+    opened: bool = False
+    """The backend has taken the opening, whether or not it told the number."""
     reason: str = ""
 
 
@@ -354,8 +368,44 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """A backend's answer: the ticket as it stands there."""
 
     number: str
+    """Empty when the system makes its numbers later: the ticket is declared, its number pending."""
     url: str = ""
     status: TicketStatus = TicketStatus.DECLARED
+    remark: str = ""
+    """What did not go as asked although the delivery is done, such as a file that was not taken."""
+
+
+class RemoteNote(Struct, frozen=True, kw_only=True):
+    """A note that somebody wrote in the ticket system."""
+
+    id: str
+    """Its identity there, or what stands for it."""
+    actor: str
+    text: str
+    at: datetime | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A ticket as its system has it at this moment."""
+
+    number: str
+    """As the system tells it; empty while it has none."""
+    reference: str = ""
+    """Ours, as it stands in the field made for it; empty when the ticket carries none."""
+    url: str = ""
+    status: TicketStatus = TicketStatus.DECLARED
+    state: str = ""
+    """The system's own word for its status."""
+    impact: Impact | None = None
+    """None when the system does not tell it in a way that can be compared."""
+    priority: str = ""
+    assignee: str = ""
+    changed_at: datetime | None = None
+    actor: str = ""
+    """Who changed it last, where the system tells that."""
+    notes: tuple[RemoteNote, ...] = ()
+    key: str = ""
+    """The system's inner identity, where it is not the number."""
 
 
 class Ticket(Struct, frozen=True, kw_only=True):

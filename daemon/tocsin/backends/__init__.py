@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from difflib import get_close_matches
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from inspect import cleandoc
@@ -17,6 +19,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
+from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
@@ -28,13 +31,40 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import ModuleType
 
-    from tocsin.model import Delivery, Receipt
+    from tocsin.backends._can import Can
+    from tocsin.model import Delivery, Payload, Receipt, Record
+
+
+_KEPT_ALIVE = 3.0
+"""Seconds that an idle connection is kept: less than the servers keep theirs, so that none is found dead when used."""
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    FINE = "fine"
+    WARNING = "warning"
+    """It works, and may not for long, or not as expected."""
+    ERROR = "error"
+    """Deliveries will fail until it is corrected."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that a check of a backend found."""
+
+    level: Level
+    what: str
+    """What was looked at: an option, a right, a field."""
+    told: str
+    """What was found, and what to do about it, in a sentence."""
 
 
 class Backend(Protocol):
-    """A ticket system as configured. Both calls reach the network once and keep no state between calls."""
+    """A ticket system as configured; `_system.TicketSystem` is how most kinds keep these promises."""
 
     name: str
+    settle: timedelta
+    """How long a ticket may exist before `find` finds it: no second create sooner after one that is in doubt."""
 
     async def deliver(self, delivery: Delivery) -> Receipt:
         """Tell the system; guarantees that the receipt is what its answer says. Raises DeliveryError, nothing else."""
@@ -45,6 +75,22 @@ class Backend(Protocol):
 
         Raises DeliveryError when it cannot be known, or when what was found carries another reference (MISMATCH).
         """
+        ...
+
+    async def read(self, number: str) -> Record | None:
+        """The ticket of this number as it stands, or None when it is gone. Raises DeliveryError."""
+        ...
+
+    async def search(self, reference: str) -> list[Record]:
+        """The tickets that may carry this reference, oldest first. Raises DeliveryError."""
+        ...
+
+    async def changes(self, since: datetime) -> list[Record]:
+        """Our tickets that changed at `since` or later, each once. Raises DeliveryError."""
+        ...
+
+    async def check(self) -> list[Finding]:
+        """What is right and wrong with the options, asked of the system without changing it. Raises DeliveryError."""
         ...
 
 
@@ -73,6 +119,10 @@ class Kind:
     options: type[BaseModel] | None
     build: Callable[[str, Any, Outside], Backend] | None
     """`Backend(name, options, outside)`; None for an embedded kind."""
+    lacks: Mapping[Can, str] = field(default_factory=dict)
+    """What its system cannot do, and why."""
+    heard: Callable[[Payload], list[str]] | None = None
+    """Numbers and references of the tickets that a message of its webhook is about; raises PayloadError. Pure."""
 
     @property
     def embedded(self) -> bool:
@@ -97,6 +147,8 @@ def _kind(name: str, module: ModuleType) -> Kind:
         status=status[1] if status else "",
         options=getattr(module, "Options", None),
         build=None if embedded else module.Backend,
+        lacks=getattr(module.Backend, "LACKS", {}),
+        heard=getattr(module, "heard", None),
     )
 
 
@@ -144,12 +196,13 @@ def leaves_doubt(reason: Reason) -> bool:
     return reason in DOUBTFUL
 
 
-async def hand_over(backend: Backend, delivery: Delivery) -> Receipt:
+async def hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Receipt:
     """Deliver without ever creating blindly: the one road from a delivery to a ticket system.
 
     Before an `open` that is not certainly the first attempt, our reference is looked up, and a ticket found is the
-    receipt. Anything later may simply be told again; if its ticket's number is not known, that is looked up. The
-    delivery comes as it was claimed: `attempts` counts this one.
+    receipt; one that is in doubt and not found is not created again before the system's search has had time to find
+    it. Anything later may simply be told again; if its ticket's number is not known, that is looked up. The delivery
+    comes as it was claimed: `attempts` counts this one.
 
     Raises:
         DeliveryError: From the backend; a look-up that fails is a failed attempt, never a licence to create.
@@ -157,21 +210,42 @@ async def hand_over(backend: Backend, delivery: Delivery) -> Receipt:
     if delivery.action != DeliveryAction.OPEN:
         return await backend.deliver(delivery if delivery.number else await _numbered(backend, delivery))
     if delivery.uncertain or delivery.attempts > 1:
-        found = await backend.find(delivery.body.reference)
+        found = await _look_up(backend, delivery)
         if found is not None:
             return found
+        _require_settled(backend, delivery, now)
     return await backend.deliver(delivery)
 
 
+async def _look_up(backend: Backend, delivery: Delivery) -> Receipt | None:
+    try:
+        return await backend.find(delivery.body.reference)
+    except DeliveryError as error:
+        error.harmless = error.reason != Reason.MISMATCH
+        raise
+
+
+def _require_settled(backend: Backend, delivery: Delivery, now: datetime) -> None:
+    """Not found does not mean not there, as long as the search lags behind."""
+    left = (delivery.doubted_at or now) + backend.settle - now if delivery.uncertain else timedelta(0)
+    if left > timedelta(0):
+        why = f"{delivery.body.reference} is not found in {backend.name}, whose search may lag: it is asked once more"
+        raise DeliveryError(Reason.SETTLING, why, retry=True, after=left, harmless=True)
+
+
 async def _numbered(backend: Backend, delivery: Delivery) -> Delivery:
-    found = await backend.find(delivery.body.reference)
-    if found is None:
-        raise DeliveryError(
-            Reason.NOT_FOUND,
-            f"no ticket of {backend.name} is known for {delivery.body.reference}; resend the delivery that opens it",
-            retry=False,
-        )
-    return replace(delivery, number=found.number)
+    found = await _look_up(backend, delivery)
+    if found is not None and found.number:
+        return replace(delivery, number=found.number)
+    if found is not None or delivery.opened:
+        why = f"{backend.name} has not told the number of {delivery.body.reference} yet"
+        raise DeliveryError(Reason.NUMBER_PENDING, why, retry=True, harmless=True)
+    raise DeliveryError(
+        Reason.NOT_FOUND,
+        f"no ticket of {backend.name} is known for {delivery.body.reference}; resend the delivery that opens it",
+        retry=False,
+        harmless=True,
+    )
 
 
 def open_session(connections: int = 20) -> aiohttp.ClientSession:
@@ -179,5 +253,9 @@ def open_session(connections: int = 20) -> aiohttp.ClientSession:
 
     Call it inside the running loop; the caller closes it. `connections` bounds those to one host.
     """
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=connections)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=connections, keepalive_timeout=_KEPT_ALIVE)
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    # aiohttp sends a PUT again by itself when the connection ends before the answer: a note would stand twice. There is
+    # no public switch; the kit's tests of lost answers fail should this one go away.
+    session._retry_connection = False  # noqa: SLF001
+    return session

@@ -7,6 +7,7 @@ tenacity here only bridges a connection that could not be made within about two 
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ ANSWER_LIMIT = 1_000_000
 """Bytes of an answer that are read, after inflating."""
 LONGEST_AFTER = timedelta(hours=1)
 """A server may ask for patience up to here."""
+_LARGE = 2**20
+"""Bytes from which on aiohttp wants a body as a file, which it sends in pieces."""
 CONNECT_TRIES = 3
 CONNECT_SPAN = 2.0
 """Seconds after which no further try to connect begins."""
@@ -109,7 +112,7 @@ async def _once(session: aiohttp.ClientSession, request: Request, allowed: timed
     async with session.request(
         request.method,
         request.url,
-        data=request.body or None,
+        data=io.BytesIO(request.body) if len(request.body) > _LARGE else request.body or None,
         headers=request.headers,
         allow_redirects=False,
         timeout=aiohttp.ClientTimeout(total=seconds, connect=seconds / 2),
@@ -132,7 +135,8 @@ def failed(error: Exception, request: Request, allowed: timedelta) -> DeliveryEr
     where = request.where
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return DeliveryError(Reason.MISCONFIGURED, f"{where}: not an http(s) address; correct it", retry=False)
+            why = f"{where}: not an http(s) address; correct it"
+            return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             why = f"{where}: no connection ({_strike(str(error), request)}); check the address and that the server runs"
             return DeliveryError(Reason.UNREACHABLE, why, retry=True)
@@ -165,6 +169,8 @@ _EXPLICIT = {
 }
 _BY_HUNDRED = {3: Reason.MISCONFIGURED, 4: Reason.REFUSED, 5: Reason.UNAVAILABLE}
 _PASSING = frozenset({Reason.RATE_LIMITED, Reason.UNAVAILABLE})
+_STOPPING = frozenset({Reason.UNAUTHORIZED, Reason.MISCONFIGURED})
+"""Trying again in this way makes nothing better, and may lock the account: a person has to look at the settings."""
 
 
 def meaning(status: int) -> Reason | None:
@@ -181,7 +187,7 @@ def refusal(answer: Answer, request: Request, now: datetime) -> DeliveryError | 
     said = excerpt(answer.body, request)
     detail = f"{request.where}: {answer.status}{f' {said!r}' if said else ''}; {_HINTS[reason]}"
     after = retry_after(answer.headers.get("Retry-After", ""), now) if retry else None
-    return DeliveryError(reason, detail, retry=retry, after=after)
+    return DeliveryError(reason, detail, retry=retry, after=after, stops=reason in _STOPPING)
 
 
 def decoded(answer: Answer, request: Request) -> Any:

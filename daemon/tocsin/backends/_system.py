@@ -1,0 +1,198 @@
+"""What every kind shares: how a delivery becomes calls to a ticket system, whatever the system.
+
+A kind writes the calls (`create`, `search`, `read`, `change` …); the order of things is here, once: nothing is changed
+in a ticket that does not carry our reference, nothing that stands already is asked for again, a note whose answer was
+lost is looked for before it is written again, and what a person has closed stays closed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tocsin.backends import _texts
+from tocsin.backends._api import File
+from tocsin.backends._can import Can
+from tocsin.errors import DeliveryError, Reason
+from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tocsin.backends import Finding, Outside
+    from tocsin.backends._options import Common
+    from tocsin.backends._scale import Scale
+
+ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What shall be different about a ticket; what is None or empty stays as it is."""
+
+    status: TicketStatus | None = None
+    impact: Impact | None = None
+    note: str = ""
+    """What happened, ending in the mark it is known by."""
+    mark: str = ""
+    action: DeliveryAction = DeliveryAction.UPDATE
+    body: Snapshot
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all stands as it shall."""
+        return self.status is None and self.impact is None and not self.note
+
+
+class TicketSystem(ABC):
+    """A ticket system as configured. It reaches the network in its methods only, and keeps nothing but tokens and choices."""
+
+    LACKS: ClassVar[Mapping[Can, str]] = {}
+    """What the system cannot do, and why."""
+    LIMITS: ClassVar[_texts.Limits] = _texts.Limits()
+    SETTLE: ClassVar[timedelta] = timedelta(0)
+    """How long a ticket may exist before a search finds it."""
+
+    statuses: Scale[TicketStatus]
+    impacts: Scale[Impact]
+
+    def __init__(self, name: str, options: Common, outside: Outside) -> None:
+        """Take the backend's name in the settings, the options of its kind, and the world."""
+        self.name = name
+        self.settle = self.SETTLE
+        self._language = options.language
+        self._outside = outside
+
+    # --- what a kind writes ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def create(self, body: Snapshot) -> Record:
+        """Make the ticket, with our reference in the field made for it; the number may be empty if it comes later."""
+
+    @abstractmethod
+    async def search(self, reference: str) -> list[Record]:
+        """The tickets that may carry this reference, oldest first; others among them do no harm."""
+
+    @abstractmethod
+    async def read(self, number: str) -> Record | None:
+        """The ticket of this number as it stands, its notes with it where they can be read; None when it is gone."""
+
+    @abstractmethod
+    async def change(self, record: Record, wanted: Wanted) -> None:
+        """Make what is wanted true, in the order that the system needs; `wanted` asks for something."""
+
+    async def attach(self, record: Record, file: File) -> None:
+        """Attach a file to the ticket."""
+        raise NotImplementedError(f"{self.name} takes no files")
+
+    async def told(self, record: Record, mark: str) -> bool:
+        """Whether a note with this mark stands in the ticket; by default in the notes that `read` brought."""
+        return any(mark in note.text for note in record.notes)
+
+    async def changes(self, since: datetime) -> list[Record]:
+        """The tickets of ours that changed at `since` or later, each once; notes may be missing (`read` has them)."""
+        raise NotImplementedError(f"{self.name} cannot be asked what changed")
+
+    async def check(self) -> list[Finding]:
+        """Whether what the options name exists, asked of the system without changing anything."""
+        return []
+
+    # --- what is the same for all -----------------------------------------------------------------------------------
+
+    async def deliver(self, delivery: Delivery) -> Receipt:
+        """Tell the system; guarantees that the receipt is what its answers say. Raises DeliveryError, nothing else."""
+        if delivery.action == DeliveryAction.OPEN:
+            return await self._open(delivery.body)
+        record = await self._own(delivery)
+        wanted = self._wanted(delivery, record)
+        if wanted.note and delivery.uncertain and await self.told(record, wanted.mark):
+            wanted = replace(wanted, note="")
+        if not wanted.nothing:
+            await self.change(record, wanted)
+        return Receipt(number=record.number, url=record.url, status=self._after(record, wanted))
+
+    async def find(self, reference: str) -> Receipt | None:
+        """The ticket that carries our reference: the oldest, should there be several. Raises DeliveryError."""
+        for record in await self.search(reference):
+            if record.reference == reference:
+                return Receipt(number=record.number, url=record.url, status=record.status)
+        return None
+
+    async def _open(self, body: Snapshot) -> Receipt:
+        record = await self.create(body)
+        remark = await self._attached(record, body)
+        if record.reference != body.reference:
+            lost = f"{self.name} did not keep our reference {body.reference}: the ticket cannot be found again by it"
+            remark = f"{lost}; `tocsin backend check {self.name}` says more"
+        return Receipt(number=record.number, url=record.url, status=record.status, remark=remark)
+
+    async def _attached(self, record: Record, body: Snapshot) -> str:
+        """Attach the whole text where the ticket has only its beginning; what went wrong, in words: the ticket stands."""
+        written = self.written(body)
+        if not written.whole or Can.ATTACH in self.LACKS or not record.number:
+            return ""
+        try:
+            await self.attach(record, File(f"{body.reference}.txt", written.whole.encode()))
+        except DeliveryError as error:
+            return f"the whole text could not be attached: {error}"
+        return ""
+
+    async def _own(self, delivery: Delivery) -> Record:
+        """The delivery's ticket, which is surely ours."""
+        try:
+            record = await self.read(delivery.number)
+        except DeliveryError as error:
+            error.harmless = True
+            raise
+        if record is None:
+            why = f"{self.name} has no ticket {delivery.number} any more; drop the delivery, or `tocsin reconcile`"
+            raise DeliveryError(Reason.NOT_FOUND, why, retry=False, harmless=True)
+        if record.reference != delivery.body.reference:
+            carried = f"the reference {record.reference!r}" if record.reference else "no reference"
+            why = f"ticket {delivery.number} of {self.name} carries {carried}, not {delivery.body.reference}: not ours"
+            raise DeliveryError(Reason.MISMATCH, f"{why}; it is left alone", retry=False, harmless=True)
+        return record
+
+    def _wanted(self, delivery: Delivery, record: Record) -> Wanted:
+        action, body = delivery.action, delivery.body
+        note = _texts.notes(delivery, self._language, self.LIMITS) if Can.NOTE not in self.LACKS else ""
+        if record.status in ENDED and action == DeliveryAction.CLOSE:
+            note = ""  # somebody was quicker
+        status = self._wanted_status(action, body.status, record)
+        impact = body.impact if self._impact_differs(action, body.impact, record) else None
+        return Wanted(status=status, impact=impact, note=note, mark=_texts.mark(delivery), action=action, body=body)
+
+    def _wanted_status(self, action: DeliveryAction, status: TicketStatus, record: Record) -> TicketStatus | None:
+        """The status to ask for; None when it stands so already, cannot be told, or a person has ended the ticket."""
+        if action == DeliveryAction.NOTE or (record.status in ENDED and action != DeliveryAction.REOPEN):
+            return None
+        if _LACKED.get(status, Can.REPAIRED if status == TicketStatus.REPAIRED else None) in self.LACKS:
+            return None
+        if action == DeliveryAction.REOPEN and Can.REOPEN in self.LACKS:
+            return None
+        settled = self.statuses.settled(status)
+        return None if settled is None or settled == record.status else status
+
+    def _impact_differs(self, action: DeliveryAction, impact: Impact, record: Record) -> bool:
+        if action == DeliveryAction.NOTE or Can.IMPACT in self.LACKS or record.status in ENDED:
+            return False
+        settled = self.impacts.settled(impact)
+        if settled is None or action == DeliveryAction.CLOSE:
+            return False
+        return record.impact is None or record.impact != settled
+
+    def _after(self, record: Record, wanted: Wanted) -> TicketStatus:
+        if wanted.status is None:
+            return record.status
+        return self.statuses.settled(wanted.status) or record.status
+
+    def written(self, body: Snapshot) -> _texts.Written:
+        """The title and text of a new ticket, within what the system takes."""
+        return _texts.compose(body, self._language, self.LIMITS, attach=Can.ATTACH not in self.LACKS)
+
+
+_LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
