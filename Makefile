@@ -57,7 +57,7 @@ crash: setup ## kill the real service again and again under load: nothing lost, 
 	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) --timeout 3600
 
 goldens: setup ## write expected results and generated files anew; read the diff before committing
-	$(PYTEST) tests/test_sources.py tests/test_backends.py tests/test_check.py --update-goldens -n 0
+	$(PYTEST) tests/test_sources.py tests/test_backends.py tests/test_transcripts.py tests/test_check.py --update-goldens -n 0
 	@for what in rules table fleet settings redaction; do $(BIN)/tocsin schema $$what > config/$$what.schema.json; done
 
 rules: setup ## check the rules in rules/ with their own tests

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deliveries import REFERENCE, REMOTE, Pauses, contract, delivery, outside, placed, scripted
-from tocsin.backends import Backend, Kind, _http, build, hand_over, leaves_doubt, open_session
+from deliveries import CONTRACTED, REFERENCE, Pauses, contract, delivery, hand_over, outside, placed, scripted
+from tocsin.backends import Backend, Kind, _http, build, leaves_doubt, open_session
 from tocsin.errors import DeliveryError, Reason
 
-KINDS = pytest.mark.parametrize("kind", REMOTE, ids=lambda kind: kind.name)
+KINDS = pytest.mark.parametrize("kind", CONTRACTED, ids=lambda kind: kind.name)
 IN_A_MINUTE = "Sun, 22 Nov 2026 10:01:00 GMT"
 
 
@@ -44,8 +44,8 @@ async def test_a_first_opening_creates_with_one_request(kind: Kind) -> None:
     ("answer", "reason", "retry", "after"),
     [
         pytest.param(failing(400), Reason.REFUSED, False, None, id="400"),
-        pytest.param(failing(401), Reason.UNAUTHORIZED, False, None, id="401"),
-        pytest.param(failing(403), Reason.UNAUTHORIZED, False, None, id="403"),
+        pytest.param(failing(401), Reason.UNAUTHORIZED, True, None, id="401"),
+        pytest.param(failing(403), Reason.UNAUTHORIZED, True, None, id="403"),
         pytest.param(failing(404), Reason.NOT_FOUND, False, None, id="404"),
         pytest.param(failing(410), Reason.NOT_FOUND, False, None, id="410"),
         pytest.param(failing(422), Reason.REFUSED, False, None, id="422"),
@@ -57,8 +57,8 @@ async def test_a_first_opening_creates_with_one_request(kind: Kind) -> None:
         pytest.param(failing(502), Reason.UNAVAILABLE, True, None, id="502"),
         pytest.param(failing(503, Retry_After="999999"), Reason.UNAVAILABLE, True, 3600, id="503-for-long"),
         pytest.param(failing(504), Reason.UNAVAILABLE, True, None, id="504"),
-        pytest.param(failing(301, Location="/tickets"), Reason.MISCONFIGURED, False, None, id="301"),
-        pytest.param(failing(303, Location="/tickets/1"), Reason.MISCONFIGURED, False, None, id="303"),
+        pytest.param(failing(301, Location="/tickets"), Reason.MISCONFIGURED, True, None, id="301"),
+        pytest.param(failing(303, Location="/tickets/1"), Reason.MISCONFIGURED, True, None, id="303"),
         pytest.param({"status": 200, "text": "<html>"}, Reason.UNREADABLE, True, None, id="html"),
         pytest.param(None, Reason.NO_ANSWER, True, None, id="hangs-up"),
     ],
@@ -69,6 +69,7 @@ async def test_an_answer_means_the_same_to_every_kind(
     async with scripted(kind, answer) as (server, backend):
         error = await failure(backend, action=action)
     assert (error.reason, error.retry) == (reason, retry)
+    assert error.stops == (reason in (Reason.UNAUTHORIZED, Reason.MISCONFIGURED))
     assert error.after == (None if after is None else timedelta(seconds=after))
     assert len(server.asked) == 1, "nothing is sent twice within one attempt"
 
@@ -189,4 +190,5 @@ async def test_nobody_listening_is_tried_a_few_times_and_leaves_no_doubt(kind: K
 @pytest.mark.parametrize("reason", Reason)
 def test_doubt_is_left_by_all_but_what_was_surely_not_done(reason: Reason) -> None:
     sure = {Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND}
+    sure |= {Reason.SETTLING, Reason.NUMBER_PENDING}
     assert leaves_doubt(reason) == (reason not in sure)

@@ -78,7 +78,7 @@ async def test_what_is_no_web_address_is_misconfigured(url: str) -> None:
     async with open_session() as session:
         with pytest.raises(DeliveryError) as caught:
             await _http.call(session, _http.Request("GET", url), timeout=TEN_SECONDS)
-    assert (caught.value.reason, caught.value.retry) == (Reason.MISCONFIGURED, False)
+    assert (caught.value.reason, caught.value.stops) == (Reason.MISCONFIGURED, True)
 
 
 @pytest.mark.parametrize(

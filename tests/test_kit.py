@@ -15,7 +15,7 @@ from service import until
 from tocsin.backends import Kind, Level
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError, Reason
-from tocsin.model import DeliveryAction, Impact, Receipt, TicketStatus
+from tocsin.model import DeliveryAction, Impact, Payload, Receipt, TicketStatus
 
 KINDS = pytest.mark.parametrize("kind", REMOTE, ids=lambda kind: kind.name)
 QUICK = [behaviour for behaviour in DOUBTFUL if behaviour != Behaviour.SLOW]
@@ -427,8 +427,6 @@ async def test_times_are_compared_in_the_zone_they_are_meant_in(kind: Kind) -> N
 
 @all_kinds(Can.HOOK)
 async def test_its_webhook_names_the_ticket_that_changed(kind: Kind) -> None:
-    from tocsin.model import Payload  # noqa: PLC0415 - one test's
-
     assert kind.heard is not None, f"kind {kind.name} says that it can HOOK and has no `heard`"
     async with world(kind) as there:
         receipt = await there.opened()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from deliveries import FILES, REFERENCE, delivery, served, webhook
+from deliveries import FILES, REFERENCE, delivery, hand_over, served, webhook
 from ticketserver import Behaviour, Plan, TicketServer
-from tocsin.backends import Backend, hand_over, leaves_doubt, open_session
+from tocsin.backends import Backend, leaves_doubt, open_session
 from tocsin.errors import DeliveryError, Reason
 
 if TYPE_CHECKING:

@@ -63,6 +63,8 @@ class Backend(Protocol):
     """A ticket system as configured; `_system.TicketSystem` is how most kinds keep these promises."""
 
     name: str
+    lacks: Mapping[Can, str]
+    """What it cannot do as it is configured, and why."""
     settle: timedelta
     """How long a ticket may exist before `find` finds it: no second create sooner after one that is in doubt."""
 

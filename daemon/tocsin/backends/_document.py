@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from minijinja import Environment, TemplateError
 
+from tocsin.backends._clean import clean
 from tocsin.model import Delivery, DeliveryAction, Element, Impact, Snapshot, Texts, TicketStatus
 
 IMPACT_LABELS: dict[Impact, Texts] = {
@@ -30,12 +31,20 @@ _templates = Environment(undefined_behavior="strict", fuel=100_000, auto_escape_
 
 def document(delivery: Delivery) -> dict[str, Any]:
     """A delivery as values that JSON can hold: its snapshot, the ticket's number, and the impact in words."""
+    body = delivery.body
     return {
-        **msgspec.to_builtins(delivery.body),
+        **msgspec.to_builtins(body),
+        "name": _cleaned(body.name),
+        "description": _cleaned(body.description),
+        "notes": [_cleaned(note) for note in body.notes],
         "action": delivery.action.value,
         "number": delivery.number,
         "impact_label": dict(IMPACT_LABELS[delivery.body.impact]),
     }
+
+
+def _cleaned(texts: Texts) -> Texts:
+    return {language: clean(text) for language, text in texts.items()}
 
 
 def render(template: str, delivery: Delivery) -> bytes:

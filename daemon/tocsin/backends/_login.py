@@ -124,33 +124,18 @@ class ClientCredentials:
             in_body: send id and secret in the form instead of as a basic credential.
             more: further fields of the form.
         """
-        form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {}), **(more or {})}
-        if in_body:
-            form |= {"client_id": client, "client_secret": client_secret}
-        entry = basic(client, client_secret)
-        self._request = Request(
-            "POST",
-            token_url,
-            {
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-                "User-Agent": "tocsin",
-                **({} if in_body else entry.always),
-            },
-            urlencode(form).encode(),
-            entry.hide,
-        )
+        self._request = _token_request(token_url, (client, client_secret), scope, more or {}, in_body=in_body)
         self._outside = outside
         self._allowed = allowed
         self._lock = asyncio.Lock()
         self._token = ""
         self._until: datetime | None = None
-        self._entry = entry
+        self._secrets = self._request.hide
 
     @property
     def hide(self) -> tuple[str, ...]:
         """The secret, and the token of the moment."""
-        return (*self._entry.hide, self._token) if self._token else self._entry.hide
+        return (*self._secrets, self._token) if self._token else self._secrets
 
     async def headers(self) -> Mapping[str, str]:
         """The token as a header; asks for one when there is none or it is about to end."""
@@ -186,6 +171,20 @@ class ClientCredentials:
             raise unreadable(self._request, "no access_token in the answer")
         self._token = token
         self._until = now + _lifetime(said.get("expires_in"))
+
+
+def _token_request(url: str, client: tuple[str, str], scope: str, more: Mapping[str, str], *, in_body: bool) -> Request:
+    form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {}), **more}
+    entry = basic(*client)
+    if in_body:
+        form |= {"client_id": client[0], "client_secret": client[1]}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+        "User-Agent": "tocsin",
+        **({} if in_body else entry.always),
+    }
+    return Request("POST", url, headers, urlencode(form).encode(), entry.hide)
 
 
 def _lifetime(expires_in: object) -> timedelta:

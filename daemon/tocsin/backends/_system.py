@@ -52,7 +52,7 @@ class TicketSystem(ABC):
     """A ticket system as configured. It reaches the network in its methods only, and keeps nothing but tokens and choices."""
 
     LACKS: ClassVar[Mapping[Can, str]] = {}
-    """What the system cannot do, and why."""
+    """What a system of this kind cannot do, and why; `lacks` says it of the one that is configured."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits()
     SETTLE: ClassVar[timedelta] = timedelta(0)
     """How long a ticket may exist before a search finds it."""
@@ -64,6 +64,7 @@ class TicketSystem(ABC):
         """Take the backend's name in the settings, the options of its kind, and the world."""
         self.name = name
         self.settle = self.SETTLE
+        self.lacks: Mapping[Can, str] = self.LACKS
         self._language = options.language
         self._outside = outside
 
@@ -133,7 +134,7 @@ class TicketSystem(ABC):
     async def _attached(self, record: Record, body: Snapshot) -> str:
         """Attach the whole text where the ticket has only its beginning; what went wrong, in words: the ticket stands."""
         written = self.written(body)
-        if not written.whole or Can.ATTACH in self.LACKS or not record.number:
+        if not written.whole or Can.ATTACH in self.lacks or not record.number:
             return ""
         try:
             await self.attach(record, File(f"{body.reference}.txt", written.whole.encode()))
@@ -159,7 +160,7 @@ class TicketSystem(ABC):
 
     def _wanted(self, delivery: Delivery, record: Record) -> Wanted:
         action, body = delivery.action, delivery.body
-        note = _texts.notes(delivery, self._language, self.LIMITS) if Can.NOTE not in self.LACKS else ""
+        note = _texts.notes(delivery, self._language, self.LIMITS) if Can.NOTE not in self.lacks else ""
         if record.status in ENDED and action == DeliveryAction.CLOSE:
             note = ""  # somebody was quicker
         status = self._wanted_status(action, body.status, record)
@@ -170,15 +171,15 @@ class TicketSystem(ABC):
         """The status to ask for; None when it stands so already, cannot be told, or a person has ended the ticket."""
         if action == DeliveryAction.NOTE or (record.status in ENDED and action != DeliveryAction.REOPEN):
             return None
-        if _LACKED.get(status, Can.REPAIRED if status == TicketStatus.REPAIRED else None) in self.LACKS:
+        if _LACKED.get(status, Can.REPAIRED if status == TicketStatus.REPAIRED else None) in self.lacks:
             return None
-        if action == DeliveryAction.REOPEN and Can.REOPEN in self.LACKS:
+        if action == DeliveryAction.REOPEN and Can.REOPEN in self.lacks:
             return None
         settled = self.statuses.settled(status)
         return None if settled is None or settled == record.status else status
 
     def _impact_differs(self, action: DeliveryAction, impact: Impact, record: Record) -> bool:
-        if action == DeliveryAction.NOTE or Can.IMPACT in self.LACKS or record.status in ENDED:
+        if action == DeliveryAction.NOTE or Can.IMPACT in self.lacks or record.status in ENDED:
             return False
         settled = self.impacts.settled(impact)
         if settled is None or action == DeliveryAction.CLOSE:
@@ -192,7 +193,7 @@ class TicketSystem(ABC):
 
     def written(self, body: Snapshot) -> _texts.Written:
         """The title and text of a new ticket, within what the system takes."""
-        return _texts.compose(body, self._language, self.LIMITS, attach=Can.ATTACH not in self.LACKS)
+        return _texts.compose(body, self._language, self.LIMITS, attach=Can.ATTACH not in self.lacks)
 
 
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}

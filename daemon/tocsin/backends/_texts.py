@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from tocsin.backends import _clean
 from tocsin.backends._document import IMPACT_LABELS
 
 if TYPE_CHECKING:
     from tocsin.model import Delivery, Snapshot, Texts
 
-REPLACED = "\N{REPLACEMENT CHARACTER}"
 _LABELS = {
     "en": {
         "element": "Element",
@@ -44,9 +44,6 @@ _LABELS = {
         "attached": "… (texte entier en pièce jointe)",
     },
 }
-_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 and most databases refuse: control characters, halves of pairs, non-characters."""
-_BEYOND = re.compile(r"[\U00010000-\U0010ffff]")
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -99,8 +96,7 @@ def mark(delivery: Delivery) -> str:
 
 def clean(text: str, limits: Limits) -> str:
     """The text without what the system cannot store: replaced, never dropped. Line ends become line feeds."""
-    text = _UNFIT.sub(REPLACED, text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _BEYOND.sub(REPLACED, text) if limits.plane else text
+    return _clean.clean(text, plane=limits.plane)
 
 
 def cut(text: str, limit: int, pointer: str) -> str:

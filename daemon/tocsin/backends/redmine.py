@@ -110,7 +110,9 @@ class Backend(TicketSystem):
 
     async def read(self, number: str) -> Record | None:
         """GET /issues/ID.json with its journals."""
-        said = await self._api.find(f"issues/{quote(number, safe='')}.json", query={"include": "journals"})
+        if not number.isdecimal():
+            return None  # somebody's word, not a number of Redmine's
+        said = await self._api.find(f"issues/{number}.json", query={"include": "journals"})
         return None if said is None else self._record(an_object(said, "issue", self.name))
 
     async def change(self, record: Record, wanted: Wanted) -> None:

@@ -1,6 +1,6 @@
 """Any ticket system with a JSON API: signed POSTs, found again by our reference.
 
-STATUS: proven against a simulator (tests/ticketserver.py).
+STATUS: proven against a fake that misbehaves, and a simulator through kills of the service.
 
 Opening POSTs to `url`, everything later to `update_url`. A lost answer is looked up at `find_url`, or left to a server
 that promises to keep its `Idempotency-Key`s. Every option: README.md in this folder. This module knows no particular
@@ -12,26 +12,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from multidict import CIMultiDict
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from yarl import URL
 
-from tocsin.backends._document import check_condition, check_template, holds, reach, render, word
+from tocsin.backends._can import Can
+from tocsin.backends._document import holds, reach, render, word
 from tocsin.backends._http import Answer, Request, call, decoded, excerpt, refusal, unreadable
-from tocsin.errors import DeliveryError, Reason, SettingsError
-from tocsin.model import Delivery, DeliveryAction, Receipt
-from tocsin.units import Duration
+from tocsin.backends._scale import Scale
+from tocsin.backends._webhook_options import Options, fill, sendable
+from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
+from tocsin.model import Delivery, DeliveryAction, Receipt, Record, TicketStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from tocsin.backends import Outside
+    from tocsin.backends import Finding, Outside
+    from tocsin.model import Payload
 
 _HEADERS = {
     "Content-Type": "application/json",
@@ -39,129 +39,8 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "User-Agent": "tocsin",
 }
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-_OUR_HEADERS = re.compile(
-    r"x-tocsin-.*|idempotency-key|host|connection|content-length|(accept|content|transfer)-encoding"
-)
 _NUMBER = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f]{1,200}")
 """What may stand for a ticket number: one line that cannot lead an address elsewhere."""
-
-
-def _fill(address: str, **words: str) -> str:
-    for name, value in words.items():
-        address = address.replace(f"{{{name}}}", quote(value, safe=""))
-    return address
-
-
-def _check_address(address: str, *placeholders: str) -> str:
-    for name in re.findall(r"\{([^}]*)\}", address):
-        if name not in placeholders:
-            known = " and ".join(f"{{{known}}}" for known in placeholders) or "nothing in braces"
-            raise ValueError(f"{{{name}}} means nothing here; it may hold {known}")
-    url = URL(_fill(address, **dict.fromkeys(placeholders, "x")))
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("must be an http:// or https:// address")
-    if url.user or url.password:
-        raise ValueError("must not hold a user or password: put them in a file, with token_file or header_files")
-    return address
-
-
-class Options(BaseModel):
-    """What a webhook backend can be told; README.md in this folder says what each option means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
-
-    url: str
-    """Where a ticket is opened."""
-    update_url: str = ""
-    """Where everything later is told; `url` unless given."""
-    find_url: str = ""
-    """Where a ticket is looked up by our reference."""
-    find_reference: str = Field(default="reference", min_length=1)
-    """Path to our reference in a found ticket."""
-    idempotent: bool = False
-    """The server promises to keep Idempotency-Keys."""
-    body: str = ""
-    """Template of the JSON body; the document unless given."""
-    envelope: str = ""
-    """Path to the ticket or tickets within an answer."""
-    number: str = Field(default="number", min_length=1)
-    """Path to the number in a ticket."""
-    link: str = Field(default="url", min_length=1)
-    """Path to the page for people in a ticket."""
-    success: str = ""
-    """Expression over `answer` that must be true."""
-    secret_file: str = ""
-    """Secret that requests are signed with."""
-    token_file: str = ""
-    """Bearer token."""
-    headers: dict[str, str] = {}
-    """Further headers, nothing secret."""
-    header_files: dict[str, str] = {}
-    """Further headers, each value in a file."""
-    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5))
-    """Time for a whole answer."""
-
-    @field_validator("url")
-    @classmethod
-    def _creates_somewhere(cls, value: str) -> str:
-        return _check_address(value)
-
-    @field_validator("update_url")
-    @classmethod
-    def _updates_somewhere(cls, value: str) -> str:
-        return _check_address(value, "number", "reference") if value else value
-
-    @field_validator("find_url")
-    @classmethod
-    def _asks_for_the_reference(cls, value: str) -> str:
-        if value and "{reference}" not in value:
-            raise ValueError("must hold {reference}: it is how a ticket is found again")
-        return _check_address(value, "reference") if value else value
-
-    @field_validator("body")
-    @classmethod
-    def _makes_json(cls, value: str) -> str:
-        check_template(value)
-        return value
-
-    @field_validator("success")
-    @classmethod
-    def _can_be_evaluated(cls, value: str) -> str:
-        if value:
-            check_condition(value)
-        return value
-
-    @field_validator("headers", "header_files")
-    @classmethod
-    def _can_be_sent(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not _sendable(text):
-                raise ValueError(f"header {name!r} cannot be sent so: a plain name and one line of ASCII")
-            if _OUR_HEADERS.fullmatch(name.lower()):
-                raise ValueError(f"header {name!r} is written by tocsin itself; leave it out")
-        return value
-
-    @field_validator("headers")
-    @classmethod
-    def _holds_no_secret(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() in _SECRET_HEADERS:
-                raise ValueError(f"header {name!r} is a secret: put it in a file, with token_file or header_files")
-        return value
-
-    @model_validator(mode="after")
-    def _survives_a_lost_answer(self) -> Self:
-        if bool(self.find_url) == self.idempotent:
-            raise ValueError(
-                "give exactly one of find_url and `idempotent: true`: otherwise a lost answer could make a second"
-                " ticket, for nothing would tell whether the first was made"
-            )
-        return self
-
-
-def _sendable(text: str) -> bool:
-    return text.isascii() and text.isprintable()
 
 
 def signature(secret: bytes, body: bytes, now: datetime) -> dict[str, str]:
@@ -171,11 +50,34 @@ def signature(secret: bytes, body: bytes, now: datetime) -> dict[str, str]:
     return {"X-Tocsin-Timestamp": timestamp, "X-Tocsin-Signature": f"sha256={digest}"}
 
 
+def heard(payload: Payload) -> list[str]:
+    """The tickets that a message names: `number` and `reference` of a JSON object, or of each in a list."""
+    try:
+        said = msgspec.json.decode(payload.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise PayloadError('the message is not JSON; send {"number": …} or {"reference": …}') from None
+    each = said if isinstance(said, list) else [said]
+    words = [word(one.get(key)) for one in each if isinstance(one, dict) for key in ("number", "reference")]
+    if not any(words):
+        raise PayloadError('the message names no ticket; send {"number": …} or {"reference": …}, or a list of them')
+    return [one for one in words if one]
+
+
 class Backend:
     """A webhook as configured. Its secrets are read once, while it is built, and shown nowhere."""
 
+    LACKS: ClassVar[Mapping[Can, str]] = {
+        Can.READ: "an address to read a ticket by its number is not part of it: it is looked up by our reference",
+        Can.NOTES_BACK: "what a ticket's notes are called is not part of it",
+        Can.CHANGES: "what changed since a moment has no form that all systems share; let the system call us",
+        Can.ATTACH: "files have no form that all systems share",
+        Can.CHECK: "a read-only question has no form that all systems share",
+    }
+
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         self.name = name
+        self.settle = options.settle
+        self.lacks = self.LACKS
         self._options = options
         self._outside = outside
         self._secret = self._read("secret_file", options.secret_file) if options.secret_file else b""
@@ -185,6 +87,7 @@ class Backend:
         self._headers = CIMultiDict(_HEADERS)
         self._headers.update(options.headers)
         self._headers.update(private)
+        self._statuses = Scale({status: status.value for status in TicketStatus}).over(options.statuses)
         self._hide = tuple(text.removeprefix("Bearer ") for text in private.values())
 
     def _read(self, option: str, path: str) -> bytes:
@@ -195,7 +98,7 @@ class Backend:
 
     def _read_text(self, option: str, path: str) -> str:
         text = self._read(option, path).decode("latin-1")
-        if not _sendable(text):
+        if not sendable(text):
             raise SettingsError(f"backend {self.name}: the file of {option} must hold one line of plain ASCII")
         return text
 
@@ -215,13 +118,46 @@ class Backend:
         """GET `find_url`: a 404 or an empty list is none. A server that keeps Idempotency-Keys needs no look-up."""
         if self._options.idempotent:
             return None
-        request = self._signed("GET", _fill(self._options.find_url, reference=reference))
+        request = self._signed("GET", fill(self._options.find_url, reference=reference))
         answer = await self._send(request)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         self._require_ok(answer, request)
         tickets = self._tickets(decoded(answer, request), request)
         return self._ours(tickets, reference, request) if tickets else None
+
+    async def search(self, reference: str) -> list[Record]:
+        """What `find_url` answers for our reference, as far as it carries it. Raises DeliveryError as `find`."""
+        if self._options.idempotent:
+            return []
+        request = self._signed("GET", fill(self._options.find_url, reference=reference))
+        answer = await self._send(request)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return []
+        self._require_ok(answer, request)
+        return [self._record(one, request) for one in self._tickets(decoded(answer, request), request)]
+
+    async def read(self, number: str) -> Record | None:
+        """A ticket is never read by its number: `search` finds it by our reference."""
+        raise NotImplementedError(f"{self.name} reads no ticket by its number, such as {number}")
+
+    async def changes(self, since: datetime) -> list[Record]:
+        """What changed is not asked for: the system calls us."""
+        raise NotImplementedError(f"{self.name} cannot be asked what changed since {since}")
+
+    async def check(self) -> list[Finding]:
+        """Nothing is known to ask for without changing anything."""
+        return []
+
+    def _record(self, ticket: Any, request: Request) -> Record:
+        state = word(reach(ticket, self._options.status))
+        return Record(
+            number=self._number(ticket, request),
+            reference=word(reach(ticket, self._options.find_reference)),
+            url=self._link(ticket),
+            status=self._statuses.ours(state) or TicketStatus.IN_PROGRESS,
+            state=state,
+        )
 
     def request(self, delivery: Delivery) -> Request:
         """The exact request a delivery becomes. Raises DeliveryError MISCONFIGURED when the template fails on it."""
@@ -236,7 +172,7 @@ class Backend:
     def _where(self, delivery: Delivery) -> str:
         if delivery.action == DeliveryAction.OPEN or not self._options.update_url:
             return self._options.url
-        return _fill(self._options.update_url, number=delivery.number, reference=delivery.body.reference)
+        return fill(self._options.update_url, number=delivery.number, reference=delivery.body.reference)
 
     def _signed(self, method: str, url: str, body: bytes = b"", extra: Mapping[str, str] | None = None) -> Request:
         headers = self._headers.copy()
@@ -277,6 +213,8 @@ class Backend:
         for ticket in tickets:
             if word(reach(ticket, path)) == reference:
                 return Receipt(number=self._number(ticket, request), url=self._link(ticket))
+        if not any(word(reach(ticket, path)) for ticket in tickets):
+            raise unreadable(request, f"{len(tickets)} answered, none with any reference at {path!r}")
         why = f"{request.where}: {len(tickets)} answered, none with our reference {reference} at {path!r}"
         raise DeliveryError(Reason.MISMATCH, f"{why}; check find_url and find_reference", retry=False)
 

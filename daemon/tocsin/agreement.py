@@ -1,0 +1,129 @@
+"""Whether the store and a ticket system agree about a ticket: each difference by name, and what is done about it. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from tocsin.model import Record, State, TicketStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+Policy = Literal["report", "follow", "note", "close", "create"]
+
+
+class Kind(StrEnum):
+    """What differs between store and ticket system; the list is closed, for it is a metric's label too."""
+
+    told: str
+
+    def __new__(cls, word: str, told: str) -> Kind:  # noqa: PYI034 - the members are of this very class
+        """Take the word and what it stands for."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.told = told
+        return member
+
+    GONE = "gone", "its ticket is not there any more"
+    NO_TICKET = "no_ticket", "it has no ticket, and none is on its way"
+    OPEN_THERE = "open_there", "it is over, and its ticket is open"
+    CLOSED_THERE = "closed_there", "its ticket is closed, and it is not over"
+    DIFFERS = "differs", "its ticket is not as it was known"
+    TWICE = "twice", "several tickets carry its reference"
+    DEAD = "dead", "what opens its ticket was refused and waits for a person"
+
+
+POLICIES: Mapping[Kind, Policy] = {
+    Kind.GONE: "create",
+    Kind.NO_TICKET: "create",
+    Kind.OPEN_THERE: "close",
+    Kind.CLOSED_THERE: "follow",
+    Kind.DIFFERS: "follow",
+    Kind.TWICE: "note",
+    Kind.DEAD: "report",
+}
+"""What is done about each when differences shall be mended, unless the settings say otherwise."""
+CAN: Mapping[Kind, tuple[Policy, ...]] = {
+    Kind.GONE: ("report", "create"),
+    Kind.NO_TICKET: ("report", "create"),
+    Kind.OPEN_THERE: ("report", "note", "close"),
+    Kind.CLOSED_THERE: ("report", "follow"),
+    Kind.DIFFERS: ("report", "follow"),
+    Kind.TWICE: ("report", "note"),
+    Kind.DEAD: ("report",),
+}
+"""What can be done about each."""
+
+
+class Ours(Struct, frozen=True, kw_only=True):
+    """A ticket as the store knows it."""
+
+    n: int
+    incident: str
+    state: State
+    touched: bool
+    number: str
+    """Empty while it is not known."""
+    status: TicketStatus
+    ticket: bool = True
+    """The backend has taken its opening."""
+    dead: bool = False
+    """What opens it waits for a person."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One thing that differs."""
+
+    kind: Kind
+    incident: str
+    number: str
+    """The ticket's; empty when there is none."""
+    told: str
+    """In words."""
+    policy: Policy
+    """What is done about it when differences are mended."""
+    mended: bool = False
+
+
+def compare(ours: Ours, theirs: Sequence[Record]) -> list[tuple[Kind, str]]:
+    """What differs between a ticket as we know it and all that carry its reference, each in words; pure.
+
+    `theirs`: the tickets with exactly our reference, oldest first.
+    """
+    if ours.dead:
+        return [(Kind.DEAD, Kind.DEAD.told)]
+    if not ours.ticket:
+        return [(Kind.NO_TICKET, Kind.NO_TICKET.told)] if not theirs else [(Kind.DIFFERS, _found(theirs[0]))]
+    if not theirs:
+        return [] if ours.status in ENDED else [(Kind.GONE, Kind.GONE.told)]
+    mine = next((record for record in theirs if record.number == ours.number), theirs[0])
+    found = [(Kind.TWICE, f"{Kind.TWICE.told}: {', '.join(record.number for record in theirs)}")] if theirs[1:] else []
+    return found + _standing(ours, mine)
+
+
+def _found(record: Record) -> str:
+    return f"ticket {record.number} carries its reference, and was not known"
+
+
+def _standing(ours: Ours, mine: Record) -> list[tuple[Kind, str]]:
+    over = ours.state == State.CLOSED
+    if over and mine.status not in ENDED:
+        hand = "; a person works on it" if ours.touched else ""
+        return [(Kind.OPEN_THERE, f"{Kind.OPEN_THERE.told} ({mine.state or mine.status}{hand})")]
+    if not over and mine.status in ENDED:
+        return [(Kind.CLOSED_THERE, f"{Kind.CLOSED_THERE.told} ({mine.state or mine.status})")]
+    if mine.number != ours.number:
+        return [(Kind.DIFFERS, f"its number is {mine.number}, not {ours.number or 'known yet'}")]
+    if mine.status != ours.status:
+        return [(Kind.DIFFERS, f"it is {mine.status}, and was known as {ours.status}")]
+    return []
+
+
+def policy_of(kind: Kind, ours: Ours, policies: Mapping[Kind, Policy]) -> Policy:
+    """What is done about a difference; a ticket that a person works on is never closed over their head."""
+    policy = policies.get(kind, POLICIES[kind])
+    return "report" if kind == Kind.OPEN_THERE and ours.touched else policy
