@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ROUNDS ?= 100
+INCIDENTS ?= 10000
+KILLS ?= 20
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -54,7 +56,8 @@ bench-sources: setup ## what a message of each kind of source costs to read
 	@$(BIN)/python tests/bench/parsing.py
 
 crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
-	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) --timeout 3600
+	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) \
+		--soak-incidents $(INCIDENTS) --soak-kills $(KILLS) --timeout 3600
 
 goldens: setup ## write expected results and generated files anew; read the diff before committing
 	$(PYTEST) tests/test_sources.py tests/test_backends.py tests/test_transcripts.py tests/test_check.py --update-goldens -n 0

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -94,6 +95,15 @@ class Service:
             status = await asyncio.wait_for(self.process.wait(), 20)
             return status, time.monotonic() - start
         return self.process.returncode, 0.0
+
+
+def stored(service: Service, sql: str) -> list[tuple[Any, ...]]:
+    """What the service's database answers, read beside it."""
+    connection = sqlite3.connect(f"file:{service.state / 'tocsin.db'}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
 
 
 @contextlib.asynccontextmanager

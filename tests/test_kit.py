@@ -280,6 +280,22 @@ async def test_a_closing_may_be_told_again_after_any_answer(kind: Kind, behaviou
     assert ticket.status == "closed"
 
 
+@all_kinds(Can.READ, Can.CLOSE)
+@pytest.mark.parametrize("behaviour", [*QUICK, Behaviour.DROPPED, Behaviour.DOWN, Behaviour.LIMITED, Behaviour.BUSY])
+@pytest.mark.parametrize("reading", range(3), ids=["first", "second", "third"])
+@pytest.mark.parametrize("does", [Does.READ, Does.CHECK, Does.SEARCH])
+async def test_a_question_that_is_answered_badly_while_closing_ends_nothing(
+    kind: Kind, behaviour: Behaviour, reading: int, does: Does
+) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    async with world(kind) as there:
+        receipt = await there.opened()
+        there.server.script(does, *["ok"] * reading, behaviour)
+        await there.tell(told("close", receipt.number))
+        (ticket,) = there.server.face.tickets()
+    assert ticket.status == "closed"
+
+
 @all_kinds(Can.READ)
 @pytest.mark.parametrize("action", ["update", "note", "close", "reopen"])
 @pytest.mark.parametrize("reference", ["OTHER", ""])

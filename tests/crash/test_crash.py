@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
-from service import Service, session, until
+from service import Service, session, stored, until
 from ticketserver import Plan, TicketServer
 
 if TYPE_CHECKING:
@@ -114,14 +113,6 @@ class Sender:
             await asyncio.sleep(0.02)
         self.promised += [alert["summary"] for alert in alerts]
         self.firing.update(batch)
-
-
-def stored(service: Service, sql: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(f"file:{service.state / 'tocsin.db'}?mode=ro", uri=True)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 async def settled(service: Service) -> bool:

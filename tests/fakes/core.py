@@ -203,7 +203,9 @@ class Face(ABC):
         return web.json_response({"error": f"forbidden: {dict(request.headers)}"}, status=403)
 
     def limited(self) -> web.StreamResponse:
-        return web.json_response({"error": "slow down"}, status=429, headers={"Retry-After": str(RETRY_AFTER)})
+        return web.json_response(
+            {"error": "slow down"}, status=429, headers={"Retry-After": str(self.server.retry_after)}
+        )
 
     def wrong(self) -> Any:
         """JSON of a shape that the API never answers."""
@@ -230,6 +232,7 @@ class Server:
         self.pending = False  # numbers come later: set `number_now` to let them come
         self.shuffled = False  # lists come in another order each time
         self.double = False  # a search tells each ticket twice
+        self.retry_after = RETRY_AFTER  # seconds that busy answers ask for
         self.page = 0  # pages of lists are at most so long; 0 for the system's own size
         self.dice = random.Random(7)
         self._delay, self._wait = delay, wait
@@ -307,9 +310,9 @@ class Server:
         face = self.face
         match behaviour:
             case Behaviour.BUSY:
-                return web.Response(status=503, text="busy", headers={"Retry-After": str(RETRY_AFTER)})
+                return web.Response(status=503, text="busy", headers={"Retry-After": str(self.retry_after)})
             case Behaviour.DATED:
-                at = self.clock() + timedelta(seconds=RETRY_AFTER)
+                at = self.clock() + timedelta(seconds=self.retry_after)
                 return web.Response(status=503, headers={"Retry-After": f"{at:%a, %d %b %Y %H:%M:%S} GMT"})
             case Behaviour.LIMITED:
                 return face.limited()

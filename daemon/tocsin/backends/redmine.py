@@ -179,7 +179,7 @@ class Backend(TicketSystem):
 
     async def _require_status(self, record: Record, wanted: Wanted, number: str) -> None:
         said = await self._api.find(f"issues/{quote(record.number, safe='')}.json")
-        if at(said, "issue.status.id") != number:
+        if required(said, "issue.status.id", self.name) != number:
             why = f"issue {record.number} of {self.name} did not become {wanted.status}: its workflow forbids it to us"
             raise DeliveryError(Reason.REFUSED, f"{why}; allow the step for tocsin's role", retry=False)
 
