@@ -66,6 +66,7 @@ class TicketSystem(ABC):
         self.settle = self.SETTLE
         self.lacks: Mapping[Can, str] = self.LACKS
         self._language = options.language
+        self._timeout = options.timeout
         self._outside = outside
 
     # --- what a kind writes ----------------------------------------------------------------------------------------
