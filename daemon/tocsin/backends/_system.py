@@ -119,6 +119,8 @@ class TicketSystem(ABC):
 
     async def find(self, reference: str) -> Receipt | None:
         """The ticket that carries our reference: the oldest, should there be several. Raises DeliveryError."""
+        if Can.LOOK_UP in self.lacks:
+            return None
         for record in await self.search(reference):
             if record.reference == reference:
                 return Receipt(number=record.number, url=record.url, status=record.status)
@@ -144,7 +146,11 @@ class TicketSystem(ABC):
         return ""
 
     async def _own(self, delivery: Delivery) -> Record:
-        """The delivery's ticket, which is surely ours."""
+        """The delivery's ticket, which is surely ours; as it should stand, where it cannot be read."""
+        if Can.READ in self.lacks:
+            ended = delivery.action == DeliveryAction.REOPEN
+            status = TicketStatus.CLOSED if ended else TicketStatus.DECLARED
+            return Record(number=delivery.number, reference=delivery.body.reference, status=status)
         try:
             record = await self.read(delivery.number)
         except DeliveryError as error:
@@ -176,6 +182,8 @@ class TicketSystem(ABC):
             return None
         if action == DeliveryAction.REOPEN and Can.REOPEN in self.lacks:
             return None
+        if status == TicketStatus.DECLARED and action != DeliveryAction.REOPEN and record.status in _GOING:
+            return None  # it is as it shall be: whoever works on it goes on
         settled = self.statuses.settled(status)
         return None if settled is None or settled == record.status else status
 
@@ -197,4 +205,5 @@ class TicketSystem(ABC):
         return _texts.compose(body, self._language, self.LIMITS, attach=Can.ATTACH not in self.lacks)
 
 
+_GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
