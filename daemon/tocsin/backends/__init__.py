@@ -125,6 +125,8 @@ class Kind:
     """What its system cannot do, and why."""
     heard: Callable[[Payload], list[str]] | None = None
     """Numbers and references of the tickets that a message of its webhook is about; raises PayloadError. Pure."""
+    believed: Callable[[Payload], list[Record]] | None = None
+    """The tickets that a message of its webhook shows, for a system that cannot be read; raises PayloadError. Pure."""
 
     @property
     def embedded(self) -> bool:
@@ -151,6 +153,7 @@ def _kind(name: str, module: ModuleType) -> Kind:
         build=None if embedded else module.Backend,
         lacks=getattr(module.Backend, "LACKS", {}),
         heard=getattr(module, "heard", None),
+        believed=getattr(module, "believed", None),
     )
 
 
@@ -229,7 +232,8 @@ async def _look_up(backend: Backend, delivery: Delivery) -> Receipt | None:
 
 def _require_settled(backend: Backend, delivery: Delivery, now: datetime) -> None:
     """Not found does not mean not there, as long as the search lags behind."""
-    left = (delivery.doubted_at or now) + backend.settle - now if delivery.uncertain else timedelta(0)
+    doubted_at = delivery.doubted_at or delivery.made_at
+    left = doubted_at + backend.settle - now if delivery.uncertain and doubted_at else timedelta(0)
     if left > timedelta(0):
         why = f"{delivery.body.reference} is not found in {backend.name}, whose search may lag: it is asked once more"
         raise DeliveryError(Reason.SETTLING, why, retry=True, after=left, harmless=True)

@@ -24,7 +24,7 @@ from tocsin.errors import DeliveryError, Reason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-ANSWER_LIMIT = 1_000_000
+ANSWER_LIMIT = 8_000_000
 """Bytes of an answer that are read, after inflating."""
 LONGEST_AFTER = timedelta(hours=1)
 """A server may ask for patience up to here."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tocsin.backends._scale import Scale
 
 ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
+"""Somebody works on it, or will."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -54,6 +56,8 @@ class TicketSystem(ABC):
     LACKS: ClassVar[Mapping[Can, str]] = {}
     """What a system of this kind cannot do, and why; `lacks` says it of the one that is configured."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits()
+    AGAIN: ClassVar[TicketStatus] = TicketStatus.DECLARED
+    """What becomes of a ticket that fires again; `in_progress` where a ticket is new only once."""
     SETTLE: ClassVar[timedelta] = timedelta(0)
     """How long a ticket may exist before a search finds it."""
 
@@ -128,10 +132,11 @@ class TicketSystem(ABC):
 
     async def _open(self, body: Snapshot) -> Receipt:
         record = await self.create(body)
-        remark = await self._attached(record, body)
+        remarks = [record.remark, await self._attached(record, body)]
         if record.reference != body.reference:
             lost = f"{self.name} did not keep our reference {body.reference}: the ticket cannot be found again by it"
-            remark = f"{lost}; `tocsin backend check {self.name}` says more"
+            remarks.append(f"{lost}; `tocsin backend check {self.name}` says more")
+        remark = "; ".join(one for one in remarks if one)
         return Receipt(number=record.number, url=record.url, status=record.status, remark=remark)
 
     async def _attached(self, record: Record, body: Snapshot) -> str:
@@ -182,8 +187,10 @@ class TicketSystem(ABC):
             return None
         if action == DeliveryAction.REOPEN and Can.REOPEN in self.lacks:
             return None
-        if status == TicketStatus.DECLARED and action != DeliveryAction.REOPEN and record.status in _GOING:
-            return None  # it is as it shall be: whoever works on it goes on
+        if status == TicketStatus.DECLARED:
+            if record.status in GOING:
+                return None  # it is as it shall be: whoever works on it goes on
+            status = self.AGAIN
         settled = self.statuses.settled(status)
         return None if settled is None or settled == record.status else status
 
@@ -205,5 +212,4 @@ class TicketSystem(ABC):
         return _texts.compose(body, self._language, self.LIMITS, attach=Can.ATTACH not in self.lacks)
 
 
-_GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
