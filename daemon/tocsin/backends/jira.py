@@ -1,0 +1,338 @@
+"""Jira issues and Jira Service Management requests over Jira's REST API.
+
+STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on Atlassian's own systems.
+
+Our reference is a label (`tocsin-REFERENCE`, beside the label `tocsin` of all our tickets), which JQL compares as a
+whole; an option puts it into a custom field instead. The search of Jira Cloud lags behind by seconds, at times minutes:
+after a lost answer nothing is created again before two minutes have passed. The impact is the priority, or the value of
+a select list. A status is reached by the transitions that the workflow offers the account, chosen by the name of the
+status they lead to or by its category, over several if need be; closing means category Done. A status that the workflow
+does not offer is an error that says what it does offer. What a ticket's texts say is never read as markup.
+
+The account needs the project permissions to browse, create, edit and transition issues, to add comments and to create
+attachments; for requests it must be an agent. Documentation: developer.atlassian.com, "Jira Cloud platform REST API",
+"Jira Data Center REST API", "Jira Service Management REST API".
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from tocsin.backends import _jira_check, _login, _texts
+from tocsin.backends._api import Api, File, as_json, as_multipart
+from tocsin.backends._choices import Choices
+from tocsin.backends._heard import message
+from tocsin.backends._jira_answers import judge
+from tocsin.backends._jira_options import IMPACTS, Options
+from tocsin.backends._jira_query import Found, asked_since, phrase
+from tocsin.backends._jira_text import document, plain, preformatted
+from tocsin.backends._jira_workflow import Place, Step, Workflow, place, screen, steps
+from tocsin.backends._moments import moment
+from tocsin.backends._shape import an_object, at, objects, required
+from tocsin.backends._system import TicketSystem
+from tocsin.errors import DeliveryError, PayloadError, Reason
+from tocsin.model import DeliveryAction, Impact, Record, RemoteNote, Snapshot, TicketStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tocsin.backends import Finding, Outside
+    from tocsin.backends._system import Wanted
+    from tocsin.model import Payload
+
+__all__ = ["Backend", "Options", "heard"]
+
+_NOTES = 20
+"""The newest notes that are read; a note of ours whose answer was lost is among them."""
+_TRANSITIONS = 5
+"""The most that are taken to get to one status."""
+_SETTLES = {2: timedelta(seconds=30), 3: timedelta(minutes=2)}
+"""Data Center's nodes copy their index to each other; Cloud's search says that it is consistent eventually."""
+
+
+class Backend(TicketSystem):
+    """A Jira as configured."""
+
+    LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=30_000, note=30_000)
+    SETTLE: ClassVar[timedelta] = _SETTLES[3]
+
+    def __init__(self, name: str, options: Options, outside: Outside) -> None:
+        super().__init__(name, options, outside)
+        self.settle = _SETTLES[options.api]
+        self._options = options
+        self._workflow = Workflow(options.statuses)
+        self.statuses = self._workflow.statuses
+        self.impacts = IMPACTS.over(options.impacts)
+        self._stands: dict[str, TicketStatus] = {}
+        headers = {"X-ExperimentalApi": "opt-in"} if options.request_type else {}
+        self._api = Api(
+            options.url, outside, timeout=options.timeout, login=self._login(), judge=judge, headers=headers
+        )
+        self._rest = f"rest/api/{options.api}"
+        self._found = Found(name, self._api, options.api, self._fields)
+        self._desks = Choices("service desk of the project", self._all_desks, outside.clock)
+        self._types = Choices("request type", self._all_types, outside.clock)
+
+    def _login(self) -> _login.Login:
+        options, name, outside = self._options, self.name, self._outside
+        if options.client_id:
+            given = _login.secret(name, "client_secret_file", options.client_secret_file, outside)
+            return _login.ClientCredentials(
+                options.token_url, options.client_id, given, outside, allowed=options.timeout, in_body=True
+            )
+        if options.user:
+            return _login.basic(options.user, _login.password(name, "token_file", options.token_file, outside))
+        return _login.token(_login.secret(name, "token_file", options.token_file, outside))
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        """The fields that a ticket is judged by."""
+        further = (self._options.reference_field, self._options.impact_field)
+        return (
+            "status",
+            "labels",
+            "priority",
+            "assignee",
+            "updated",
+            *(one for one in further if one != "priority" and one),
+        )
+
+    # --- creating ----------------------------------------------------------------------------------------------------
+
+    async def create(self, body: Snapshot) -> Record:
+        """POST issue, or POST request; then the ticket is read, for only that tells the status a workflow begins with."""
+        written = self.written(body)
+        fields = {"summary": written.title, "description": self._rich(written.text), **self._ours(body)}
+        if self._options.request_type:
+            said = await self._api.ask("POST", "rest/servicedeskapi/request", as_json(await self._request(fields)))
+            number = required(said, "issueKey", self.name)
+        else:
+            fields |= {
+                "project": _named("key", self._options.project),
+                "issuetype": _named("name", self._options.issue_type),
+            }
+            said = await self._api.ask("POST", f"{self._rest}/issue", as_json({"fields": fields}))
+            number = required(said, "key", self.name)
+        try:
+            record = await self._issue(number)
+        except DeliveryError:
+            record = None  # it is there, and its number known: that counts
+        return record or Record(number=number, reference=body.reference, url=self._browse(number))
+
+    def _ours(self, body: Snapshot) -> dict[str, Any]:
+        """What the options say a new ticket carries, and what it is found again by."""
+        options, fields = self._options, dict(self._options.fields)
+        labels = [*fields.pop("labels", []), options.label]
+        if options.reference_field:
+            fields[options.reference_field] = body.reference
+        else:
+            fields["labels"] = [*labels, f"{options.label}-{body.reference}"]
+        if options.element_field:
+            fields[options.element_field] = body.element.reference
+        return fields | self._impact(body.impact)
+
+    def _impact(self, impact: Impact) -> dict[str, Any]:
+        name, word = self._options.impact_field, self.impacts.word(impact)
+        return {name: {"name" if name == "priority" else "value": word}} if name and word else {}
+
+    async def _request(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        desk, kind = self._options.project, self._options.request_type
+        ids = await self._desks.id(desk), await self._types.id(kind)
+        if ids[0] is None or ids[1] is None:
+            why = f"{self.name} has no service desk of project {desk!r} with a request type {kind!r} that we may see"
+            raise DeliveryError(
+                Reason.MISCONFIGURED, f"{why}; correct the options", retry=True, stops=True, harmless=True
+            )
+        adf = {"isAdfRequest": True} if self._options.api == 3 else {}  # noqa: PLR2004 - the version of the API
+        return {"serviceDeskId": ids[0], "requestTypeId": ids[1], "requestFieldValues": fields, **adf}
+
+    async def _all_desks(self) -> dict[str, str]:
+        values = await self._found.values("rest/servicedeskapi/servicedesk")
+        return {at(one, "projectKey"): at(one, "id") for one in values}
+
+    async def _all_types(self) -> dict[str, str]:
+        desk = await self._desks.id(self._options.project)
+        values = await self._found.values(f"rest/servicedeskapi/servicedesk/{desk}/requesttype") if desk else []
+        return {at(one, "name"): at(one, "id") for one in values}
+
+    # --- finding and reading -----------------------------------------------------------------------------------------
+
+    async def search(self, reference: str) -> list[Record]:
+        """Search by JQL for the label or the field's words, in all projects: a ticket may have been moved."""
+        field = self._options.reference_field
+        if field:
+            ours = f"cf[{field.removeprefix('customfield_')}] ~ {phrase(phrase(reference))}"
+        else:
+            ours = f"labels = {phrase(f'{self._options.label}-{reference}')}"
+        return [self._record(one, reference) for one in await self._found.issues(f"{ours} ORDER BY created ASC")]
+
+    async def read(self, number: str) -> Record | None:
+        """GET issue, then its newest comments."""
+        return await self._issue(number, notes=True)
+
+    async def changes(self, since: datetime) -> list[Record]:
+        """Search by JQL, whose times are whole minutes of the account's own time zone; the rest is compared here."""
+        zone = at(await self._api.ask("GET", f"{self._rest}/myself"), "timeZone")
+        field, label = self._options.reference_field, self._options.label
+        ours = f"cf[{field.removeprefix('customfield_')}] IS NOT EMPTY" if field else f"labels = {phrase(label)}"
+        asked = (
+            f"project = {phrase(self._options.project)} AND {ours} AND updated >= {phrase(asked_since(since, zone))}"
+        )
+        # Newest first: what changes meanwhile pushes the others to the next page, and is asked for the next time.
+        records = [self._record(one) for one in await self._found.issues(f"{asked} ORDER BY updated DESC")]
+        found = {one.number: one for one in reversed(records)}
+        return [one for one in found.values() if one.reference and (one.changed_at is None or one.changed_at >= since)]
+
+    async def _issue(self, number: str, *, notes: bool = False) -> Record | None:
+        path = f"{self._rest}/issue/{quote(number, safe='')}"
+        said = await self._api.find(path, query={"fields": ",".join(self._fields)})
+        if said is None:
+            return None
+        return self._record(said, notes=await self._notes(path) if notes else ())
+
+    async def _notes(self, path: str) -> tuple[RemoteNote, ...]:
+        query = {"orderBy": "-created", "maxResults": str(_NOTES)}
+        said = await self._api.ask("GET", f"{path}/comment", query=query)
+        notes = [
+            RemoteNote(
+                id=at(one, "id"),
+                actor=at(one, "author.displayName"),
+                text=plain(one.get("body")),
+                at=moment(one.get("created")),
+            )
+            for one in objects(said, "comments", self.name)
+        ]
+        return tuple(sorted(notes, key=lambda one: (one.at.timestamp() if one.at else 0, one.id)))
+
+    def _record(self, issue: Mapping[str, Any], reference: str = "", *, notes: tuple[RemoteNote, ...] = ()) -> Record:
+        number, fields = required(issue, "key", self.name), an_object(issue, "fields", self.name)
+        there = place(an_object(fields, "status", self.name))
+        impact = fields.get(self._options.impact_field)
+        return Record(
+            number=number,
+            reference=self._reference(fields, reference),
+            url=self._browse(number),
+            status=self._workflow.reads(there),
+            state=there.name,
+            impact=self.impacts.ours(at(impact, "name") or at(impact, "value")),
+            priority=at(fields, "priority.name"),
+            assignee=at(fields, "assignee.displayName"),
+            changed_at=moment(fields.get("updated")),
+            notes=notes,
+            key=at(issue, "id"),
+        )
+
+    def _reference(self, fields: Mapping[str, Any], wanted: str) -> str:
+        """Ours, as the ticket carries it; of several that people have put together, the one that is looked for."""
+        if self._options.reference_field:
+            return at(fields, self._options.reference_field)
+        prefix, labels = f"{self._options.label}-", fields.get("labels")
+        ours = (
+            [one for one in labels if isinstance(one, str) and one.startswith(prefix)]
+            if isinstance(labels, list)
+            else []
+        )
+        return wanted if f"{prefix}{wanted}" in ours else ours[0].removeprefix(prefix) if ours else ""
+
+    def _browse(self, number: str) -> str:
+        return f"{self._options.browse_url or self._options.url}/browse/{quote(number, safe='')}"
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+
+    def _after(self, record: Record, wanted: Wanted) -> TicketStatus:
+        """The status that was read back, for a workflow may lead to another of the same category."""
+        known = self._stands.pop(record.number, record.status)
+        return known if wanted.status else record.status
+
+    async def change(self, record: Record, wanted: Wanted) -> None:
+        """POST comment, PUT the impact, POST transitions; a ticket is opened again first, for a closed one may be locked."""
+        reopening = wanted.status is not None and wanted.action == DeliveryAction.REOPEN
+        if wanted.status and reopening:
+            await self._move(record, wanted.status)
+        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
+            await self._say(record.number, wanted.note)
+        if wanted.impact and self._options.impact_field:
+            path = f"{self._rest}/issue/{quote(record.number, safe='')}"
+            await self._api.answer("PUT", path, as_json({"fields": self._impact(wanted.impact)}))
+        if wanted.status and not reopening:
+            await self._move(record, wanted.status)
+
+    async def attach(self, record: Record, file: File) -> None:
+        """POST attachments."""
+        path = f"{self._rest}/issue/{quote(record.number, safe='')}/attachments"
+        body = as_multipart({}, [("file", file)])
+        await self._api.answer("POST", path, body, headers={"X-Atlassian-Token": "no-check"})
+
+    async def _say(self, number: str, note: str) -> None:
+        said: dict[str, Any] = {"body": self._rich(note)}
+        if self._options.request_type:
+            said["properties"] = [{"key": "sd.public.comment", "value": {"internal": self._options.internal}}]
+        said = await self._api.ask("POST", f"{self._rest}/issue/{quote(number, safe='')}/comment", as_json(said))
+        required(said, "id", self.name)
+
+    def _rich(self, text: str) -> Any:
+        return preformatted(text) if self._options.api == 2 else document(text)  # noqa: PLR2004 - the version of the API
+
+    async def _move(self, record: Record, wanted: TicketStatus) -> None:
+        """Take transitions until the ticket stands where it shall. Raises DeliveryError when none leads there."""
+        path = f"{self._rest}/issue/{quote(record.number, safe='')}"
+        here, been, offered = await self._place(path), frozenset[str](), list[Step]()
+        for _ in range(_TRANSITIONS):
+            if self._workflow.is_exactly(here, wanted):
+                break
+            said = await self._api.ask("GET", f"{path}/transitions", query={"expand": "transitions.fields"})
+            offered = steps(objects(said, "transitions", self.name))
+            been |= {here.id}
+            step = self._workflow.next(offered, here, wanted, been)
+            if step is None:
+                break
+            fields = screen(step, self._options.closing_fields, self._options.resolution)
+            body = {"transition": {"id": step.id}, **({"fields": fields} if fields else {})}
+            await self._api.answer("POST", f"{path}/transitions", as_json(body))
+            here = await self._place(path)
+        if not self._workflow.is_at(here, wanted) and self._workflow.must(wanted):
+            offers = ", ".join(f"{one.name!r} to {one.to.name!r}" for one in offered) or "no transition at all"
+            why = f"ticket {record.number} of {self.name} stands in {here.name!r} and cannot become {wanted}"
+            more = f"its workflow offers tocsin {offers}; allow one that leads there, or name its status in `statuses`"
+            raise DeliveryError(Reason.REFUSED, f"{why}: {more}", retry=False)
+        self._stands[record.number] = self._workflow.reads(here)
+
+    async def _place(self, path: str) -> Place:
+        said = await self._api.ask("GET", path, query={"fields": "status"})
+        return place(an_object(said, "fields.status", self.name))
+
+    async def check(self) -> list[Finding]:
+        """Who we are, what we may do in the project, and whether a new ticket can carry what it shall."""
+        words = self.impacts.words if self._options.impact_field else ()
+        if self._options.request_type:
+            desk = await self._desks.findings([self._options.project], "project")
+            desk += await self._types.findings([self._options.request_type], "request_type")
+            ids = await self._desks.id(self._options.project), await self._types.id(self._options.request_type)
+            return [
+                *await _jira_check.account(self._api, self.name, self._options),
+                *desk,
+                *await _jira_check.form(self._api, self.name, self._options, ids, words),
+            ]
+        return [
+            *await _jira_check.account(self._api, self.name, self._options),
+            *await _jira_check.creating(self._found, self._options, words),
+        ]
+
+
+def _named(kind: str, word: str) -> dict[str, str]:
+    """A project or an issue type, by its number or by what it is called."""
+    return {"id": word} if word.isdecimal() else {kind: word}
+
+
+def heard(payload: Payload) -> list[str]:
+    """The key of the issue that a webhook or a rule of Jira Automation is about; none when it is about something else."""
+    said = message(payload, "Jira")
+    number = at(said, "issue.key") or (at(said, "key") if "fields" in said else "")
+    if number:
+        return [number]
+    if at(said, "webhookEvent"):
+        return []
+    raise PayloadError("neither `issue.key` nor `webhookEvent`: this is no webhook of Jira; let it send issue events")
