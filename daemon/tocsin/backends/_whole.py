@@ -1,0 +1,12 @@
+"""Ids that are whole numbers, and that some APIs want as such."""
+
+from __future__ import annotations
+
+from tocsin.backends._shape import strange
+
+
+def whole(key: str, name: str) -> int:
+    """The id as a number. Raises DeliveryError UNREADABLE when the backend `name` told something else."""
+    if not (key.isascii() and key.isdecimal()):
+        raise strange(name, f"{key!r} is no whole number")
+    return int(key)
