@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin import fleet, intake, rules
 from tocsin.desk import Desk
 from tocsin.model import Alert, Criticality, Element, Impact, Payload, Priority, Severity, Status
+from tocsin.rules.routing import NO_ROUTES
 from tocsin.store import Backends, Store
 from tocsin.store.mint import mint
 
@@ -123,13 +124,14 @@ class Road:
         self.store = store
         self.clock = clock
         self.book = rulebook(text)
+        self.routes = NO_ROUTES
         self._mint = mint()
 
     def change_rules(self, text: str) -> None:
         self.book = rulebook(text, self.book.era + 1)
 
     def taking(self, *alerts: Alert) -> Callable[[Transaction], list[intake.Fate]]:
-        taking = intake.Intake(rulebook=self.book, mint=self._mint)
+        taking = intake.Intake(rulebook=self.book, mint=self._mint, routes=self.routes)
         payload = Payload(body=b"{}", source="test")
         return lambda tx: intake.take(tx, payload, alerts, taking, self.clock.now)
 

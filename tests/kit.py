@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from deliveries import Pauses, delivery
-from fakes.core import Face, Server
+from fakes.core import START, Face, Server
 from tocsin.backends import Backend, Kind, Outside, build, hand_over, kinds, open_session
 from tocsin.errors import DOUBTFUL, DeliveryError
 from tocsin.model import Delivery, Receipt, TicketStatus
@@ -114,6 +114,11 @@ def doubted(one: Delivery, error: DeliveryError, world: World) -> Delivery:
     span = max(error.after or timedelta(0), WAIT if leaves_doubt else timedelta(seconds=5))
     world.server.clock.advance(seconds=span.total_seconds())
     return one
+
+
+def in_doubt(**changes: Any) -> Delivery:
+    """An opening that may have been done long ago, as far as anybody knows."""
+    return delivery(number="", uncertain=True, attempts=2, doubted_at=START - timedelta(days=1), **changes)
 
 
 def told(action: str, number: str, **changes: Any) -> Delivery:

@@ -78,6 +78,7 @@ def test_the_help_names_every_verb_and_exit_code() -> None:
         "incidents",
         "tickets",
         "deliveries",
+        "backend",
         "demo",
         "backup",
         "restore",
@@ -102,7 +103,13 @@ def test_the_help_names_every_verb_and_exit_code() -> None:
             "tickets show",
             "tickets work",
             "deliveries",
+            "deliveries show",
             "deliveries resend",
+            "deliveries drop",
+            "deliveries edit",
+            "backend",
+            "backend list",
+            "backend resume",
         ),
     ],
 )
@@ -416,7 +423,7 @@ def test_what_an_alert_says_cannot_steer_the_terminal(house: House) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["reload", "tickets work 2611N00001 --actor night", "deliveries resend 7", "demo"],
+    ["reload", "tickets work 2611N00001 --actor night", "deliveries resend 7 --actor night --reason ready", "demo"],
 )
 def test_a_service_that_does_not_answer_is_exit_3_and_how_to_start_it(house: House, verb: str) -> None:
     result = house.tocsin(*verb.split())
@@ -647,7 +654,7 @@ def test_a_ticket_or_delivery_that_is_not_there_is_told(live: House) -> None:
     for arguments, sentence in (
         (["tickets", "0000N00000"], "there is no ticket 0000N00000"),
         (["tickets", "work", "0000N00000", "--actor", "night"], "no ticket 0000N00000"),
-        (["deliveries", "resend", "999999"], "no dead delivery 999999"),
+        (["deliveries", "resend", "999999", "--actor", "night", "--reason", "ready"], "no delivery 999999"),
     ):
         result = live.tocsin(*arguments)
         assert result.exit_code == WRONG

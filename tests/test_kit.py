@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import DONE, DOUBTFUL, Behaviour, Does
-from kit import NOTE, REMOTE, Gate, World, all_kinds, doubted, face, told, world
+from kit import NOTE, REMOTE, Gate, World, all_kinds, doubted, face, in_doubt, told, world
 from service import until
 from tocsin.backends import Kind, Level
 from tocsin.backends._can import Can
@@ -142,7 +142,7 @@ async def test_a_look_up_that_fails_is_no_licence_to_create(kind: Kind, behaviou
     async with world(kind) as there:
         await there.opened()
         there.server.script(Does.SEARCH, behaviour, behaviour)
-        error = await there.fail(delivery(number="", uncertain=True, attempts=2))
+        error = await there.fail(in_doubt())
         assert error.harmless
         assert len(there.server.face.tickets()) == 1
         assert len(there.server.asked(Does.CREATE)) == 1
@@ -153,7 +153,7 @@ async def test_only_the_ticket_with_exactly_our_reference_is_ours(kind: Kind) ->
     async with world(kind) as there:
         await there.opened(reference=REFERENCE.lower())
         await there.opened(reference=f"{REFERENCE}9")
-        receipt = await there.tell(delivery(number="", uncertain=True, attempts=2))
+        receipt = await there.tell(in_doubt())
         tickets = there.server.face.tickets()
     assert [ticket.number for ticket in tickets if ticket.reference == REFERENCE] == [receipt.number]
 
@@ -180,7 +180,7 @@ async def test_a_search_that_tells_everything_twice_finds_one(kind: Kind) -> Non
     async with world(kind) as there:
         first = await there.opened()
         there.server.double = there.server.shuffled = True
-        again = await there.tell(delivery(number="", uncertain=True, attempts=2))
+        again = await there.tell(in_doubt())
     assert again.number == first.number
 
 
@@ -443,13 +443,16 @@ async def test_times_are_compared_in_the_zone_they_are_meant_in(kind: Kind) -> N
 
 @all_kinds(Can.HOOK)
 async def test_its_webhook_names_the_ticket_that_changed(kind: Kind) -> None:
-    assert kind.heard is not None, f"kind {kind.name} says that it can HOOK and has no `heard`"
     async with world(kind) as there:
         receipt = await there.opened()
         there.server.face.person(receipt.number, status="in_progress")
         headers, body = there.server.face.hook(receipt.number)
     payload = Payload(body=body, headers={name.lower(): value for name, value in headers.items()})
-    assert {receipt.number, REFERENCE} & set(kind.heard(payload))
+    if kind.believed is not None:
+        assert [(one.reference, one.status) for one in kind.believed(payload)] == [(REFERENCE, "in_progress")]
+    else:
+        assert kind.heard is not None, f"kind {kind.name} says that it can HOOK and has no `heard`"
+        assert {receipt.number, REFERENCE} & set(kind.heard(payload))
 
 
 @all_kinds(Can.CHECK)
@@ -525,7 +528,7 @@ async def test_no_secret_is_in_anything_that_is_said(kind: Kind) -> None:
             for does in Does:
                 there.server.plan.scripts.pop(does, None)
                 there.server.script(does, behaviour, behaviour)
-                await there.attempt(delivery(number="", reference="LATER", uncertain=True, attempts=2))
+                await there.attempt(in_doubt(reference="LATER"))
                 await there.attempt(told("close", receipt.number))
                 there.server.plan.scripts.pop(does, None)
         said = "\n".join([*there.said, repr(there.backend), repr(there.outside), str(vars(there.backend).keys())])
@@ -554,7 +557,8 @@ def test_what_a_system_cannot_do_is_explained() -> None:
     for kind in REMOTE:
         assert all(kind.lacks.values()), f"{kind.name}: say why"
         assert kind.status, f"{kind.name}: its docstring needs a STATUS line"
-        assert (kind.heard is None) == (Can.HOOK in kind.lacks)
+        assert (kind.heard is None and kind.believed is None) == (Can.HOOK in kind.lacks)
+        assert kind.believed is None or Can.READ in kind.lacks, f"{kind.name}: what can be read is read, not believed"
         if Can.REOPEN not in kind.lacks:
             assert Can.CLOSE not in kind.lacks
 

@@ -22,6 +22,7 @@ FLOORS = {
     "units": 1,
     "yaml12": 1,
     "wording": 1,
+    "informing": 1,
     "folding": 1,
     "priorities": 1,
     "heap": 0,
@@ -32,6 +33,7 @@ FLOORS = {
     "settings": 2,
     "lifecycle": 2,
     "unsent": 2,
+    "breaker": 2,
     "overtaken": 2,
     "fleet": 2,
     "sources": 2,
@@ -46,16 +48,24 @@ FLOORS = {
     "outbox": 7,
     "watchdog": 7,
     "timers": 8,
+    "seeing": 8,
+    "following": 9,
+    "agreement": 2,
+    "reconciling": 9,
     "reload": 8,
     "taking": 8,
     "silence": 9,
     "polling": 9,
-    "web": 9,
-    "sourcing": 10,
-    "listening": 10,
-    "app": 11,
-    "cli": 12,
-    "__main__": 13,
+    "web": 10,
+    "sourcing": 11,
+    "returning": 12,
+    "ticketing": 11,
+    "delivering": 11,
+    "listening": 11,
+    "offering": 11,
+    "app": 13,
+    "cli": 14,
+    "__main__": 15,
 }
 """Each room (a folder or a module) and its floor: a room may use those of lower floors, and no other."""
 
@@ -63,23 +73,26 @@ KNOWS = {
     "fleet": {"model", "errors", "titling", "yaml12"},
     "sources": {"model", "errors", "units"},
     "desk": {"model", "errors", "wording", "store"},
-    "backends": {"model", "errors", "units", "desk"},
+    "backends": {"model", "errors", "units", "yaml12", "desk"},
 }
 """Rooms that are easily added to, or taken elsewhere: they may use these only."""
 
-READERS_OF_SETTINGS = {"app", "cli", "settings", "sourcing"}
+READERS_OF_SETTINGS = {"app", "returning", "cli", "settings", "sourcing", "ticketing", "delivering", "offering"}
 PURE = (
     "model",
     "units",
     "wording",
     "folding",
+    "informing",
     "undo",
     "unsent",
+    "breaker",
     "overtaken",
     "lifecycle",
     "live",
     "fleet.names",
     "rules.engine",
+    "rules.routing",
     "workbench.comparing",
     "workbench.coverage",
     "workbench.junit",
@@ -87,9 +100,11 @@ PURE = (
     "workbench.play",
     "workbench.sending",
     "workbench.testing",
+    "workbench.ticketing",
     "workbench.world",
     "workbench.shadow",
     "hearing",
+    "agreement",
     "polling.difference",
     "sources",
 )
@@ -98,7 +113,7 @@ BROAD = {"Exception", "BaseException"}
 BROAD_ROOMS = {"outbox": "broad", "timers": "broad", "taking": "broad", "store": "not swallowed"}
 """Where everything may be caught, once each, and the comment that says why; the store hands it to who asked."""
 LONGEST_MODULE = 350
-LONGER = {"model": 400}
+LONGER = {"model": 450}
 """A list of types is read like a dictionary."""
 LONGEST_FUNCTION = 45
 

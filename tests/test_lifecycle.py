@@ -16,6 +16,7 @@ from tocsin.model import (
     Action,
     Alert,
     Change,
+    ClosedByPerson,
     Decision,
     DeliveryAction,
     Element,
@@ -220,6 +221,43 @@ def test_a_person_who_closes_what_still_fires_gets_the_quiet_time_before_it_is_r
     assert (ended.state, ended.firing) == (State.CLOSED, 1)
     assert advance(ended, fired(known=True), at(minutes=19)) is None
     assert done(advance(ended, fired(known=True), at(minutes=20))).deliveries == (REOPEN,)
+
+
+SILENT, NEW = Policy(closed_by_person=ClosedByPerson.SILENT), Policy(closed_by_person=ClosedByPerson.NEW)
+
+
+def closed_by_alice(policy: Policy = PLAIN) -> Incident:
+    event = TicketSeen(actor="Alice", status=TicketStatus.CLOSED)
+    return done(advance(opened(policy=policy), event, at(minutes=5))).incident
+
+
+def test_where_the_rule_says_so_nothing_is_said_until_it_has_cleared() -> None:
+    ended = closed_by_alice(SILENT)
+    assert advance(ended, fired(policy=SILENT, known=True), at(hours=10)) is None
+    joined = done(advance(ended, fired(policy=SILENT), at(hours=11)))
+    assert (joined.deliveries, joined.notes, joined.incident.firing) == ((), (), 2)
+    half = done(advance(joined.incident, Resolved(what="disk"), at(hours=12))).incident
+    assert advance(half, fired(policy=SILENT, known=True), at(hours=13)) is None
+    over = done(advance(half, Resolved(what="disk"), at(hours=14))).incident
+    assert done(advance(over, fired(policy=SILENT), at(hours=15))).deliveries == (REOPEN,), "it is back: that is news"
+
+
+def test_where_the_rule_says_so_what_fires_on_is_a_new_ticket_that_follows() -> None:
+    ended = closed_by_alice(NEW)
+    assert advance(ended, fired(policy=NEW, known=True), at(minutes=19)) is None
+    change = done(advance(ended, fired(policy=NEW, known=True, id="B2", n=2), at(minutes=20)))
+    assert (change.deliveries, change.incident.id, change.incident.previous) == ((OPEN,), "B2", "A1")
+
+
+def test_where_no_ticket_can_be_opened_again_what_fires_again_is_a_new_one() -> None:
+    change = done(advance(closed(), fired(final=True, id="B2", n=2), at(minutes=30)))
+    assert (change.deliveries, change.incident.id, change.incident.previous) == ((OPEN,), "B2", "A1")
+
+
+def test_a_ticket_closed_by_a_person_when_all_was_well_is_reopened_as_any_other() -> None:
+    over = done(advance(cleared(policy=SILENT), TicketSeen(actor="Alice", status=TicketStatus.CLOSED), at(minutes=11)))
+    assert not over.incident.ended
+    assert done(advance(over.incident, fired(policy=SILENT), at(minutes=20))).deliveries == (REOPEN,)
 
 
 def flap_after(count: int, policy: Policy) -> list[Change]:

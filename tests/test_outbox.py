@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from house import Clock, Road, Running, alert, opened, rows
+from house import T0, Clock, Road, Running, alert, opened, rows
 from service import until
 from ticketserver import Plan, TicketServer
 from tocsin import backends, outbox, timers
@@ -16,21 +16,21 @@ from tocsin.app import utc_now
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import Alert, Delivery, Receipt, Severity, Status
 from tocsin.store import deliveries
+from tocsin.store.dead import By, resend
 from tocsin.store.deliveries import Outcome, Retries, wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tocsin.store import Store
+    from tocsin.store import Store, Transaction
 
 SOON = Retries(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), doubt=timedelta(0))
 FIVE_S = timedelta(seconds=5)
 
 
-def failure(
-    reason: Reason = Reason.UNREACHABLE, *, retry: bool = True, after: timedelta | None = None
-) -> DeliveryError:
-    return DeliveryError(reason, "no", retry=retry, after=after)
+def failure(reason: Reason = Reason.UNREACHABLE, *, retry: bool = True, **more: Any) -> DeliveryError:
+    return DeliveryError(reason, "no", retry=retry, **more)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_a_lost_answer_is_asked_about_only_when_the_server_has_had_time_to_finis
     retries = Retries(first=FIVE_S, doubt=timedelta(seconds=30))
     assert wait(1, failure(Reason.NO_ANSWER), retries, 0.0) == timedelta(seconds=30)
     assert wait(1, failure(Reason.UNREACHABLE), retries, 0.0) == timedelta(seconds=2.5)
+    assert wait(1, failure(Reason.NO_ANSWER, harmless=True), retries, 0.0) == timedelta(seconds=2.5)
 
 
 async def leased(road: Road) -> Delivery:
@@ -119,8 +120,8 @@ async def test_after_seven_days_it_is_left_to_a_person_who_can_resend_it(tmp_pat
         road.clock.passes(days=7)
         dead = await settle(road, delivery, Outcome(error=failure()))
         assert (dead.state, "given up" in dead.reason) == ("dead", True)
-        assert not await store.run(lambda tx: deliveries.resend(tx, 99, road.clock.now))
-        assert await store.run(lambda tx: deliveries.resend(tx, dead.id, road.clock.now))
+        by = By("night shift", "it is back")
+        assert await store.run(lambda tx: resend(tx, dead.id, by, ("remote",), road.clock.now))
         assert (await leased(road)).id == dead.id
 
 
@@ -144,6 +145,229 @@ async def test_an_attempt_cut_off_by_a_crash_is_in_doubt_at_the_next_start(tmp_p
         road.clock.passes(seconds=60)  # the lease: for so long the ticket system may still be at it
         again = await leased(road)
         assert (again.uncertain, again.attempts) == (True, 2)
+        assert again.doubted_at == T0 + timedelta(seconds=60)
+
+
+# --- doubt -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "doubted"),
+    [
+        (failure(Reason.UNREACHABLE), False),
+        (failure(Reason.NO_ANSWER), True),
+        (failure(Reason.NO_ANSWER, harmless=True), False),
+        (failure(Reason.SETTLING, harmless=True), False),
+        (failure(Reason.MISCONFIGURED, retry=False), True),
+        (failure(Reason.MISCONFIGURED, stops=True), True),
+        (failure(Reason.UNAUTHORIZED, stops=True), False),
+    ],
+)
+async def test_doubt_is_dated(tmp_path: Path, error: DeliveryError, *, doubted: bool) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        delivery = await leased(road)
+        now = road.clock.passes(seconds=9)
+        settled = await settle(road, delivery, Outcome(error=error))
+        assert (settled.uncertain, settled.doubted_at) == (doubted, now if doubted else None)
+        at = int(now.timestamp() * 1_000_000) if doubted else None
+        assert await rows(store, "select uncertain, doubted_at from deliveries") == [(int(doubted), at)]
+
+
+async def test_doubt_lasts_until_a_receipt_and_only_a_real_attempt_renews_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        first = await settle(road, await leased(road), Outcome(error=failure(Reason.NO_ANSWER)))
+        dates = [first.doubted_at]
+        for error in (
+            failure(Reason.UNREACHABLE),
+            failure(Reason.UNAVAILABLE, harmless=True),
+            failure(Reason.SETTLING, harmless=True),
+            failure(Reason.UNAVAILABLE),
+        ):
+            road.clock.passes(hours=1)
+            again = await settle(road, await leased(road), Outcome(error=error))
+            assert again.uncertain
+            dates.append(again.doubted_at)
+        assert dates == [T0, T0, T0, T0, road.clock.now]
+        road.clock.passes(hours=1)
+        sent = await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1")))
+        assert (sent.uncertain, sent.doubted_at) == (False, None)
+        assert await rows(store, "select uncertain, doubted_at from deliveries") == [(0, None)]
+
+
+async def test_a_broken_off_attempt_is_in_doubt_from_then_on(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        delivery = await leased(road)
+        now = road.clock.passes(seconds=9)
+        released = await settle(road, delivery, Outcome())
+        assert (released.state, released.uncertain, released.doubted_at) == ("pending", True, now)
+
+
+async def test_doubt_is_still_dated_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(road, await leased(road), Outcome(error=failure(Reason.NO_ANSWER)))
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        road.clock.passes(minutes=1)
+        assert (await leased(road)).doubted_at == T0
+
+
+# --- what stops ------------------------------------------------------------------------------------------------------
+
+
+async def test_what_stops_a_backend_burns_no_attempt_and_is_never_given_up(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        for _ in range(3):
+            road.clock.passes(days=8)
+            settled = await settle(road, await leased(road), Outcome(error=failure(Reason.UNAUTHORIZED, stops=True)))
+            assert (settled.state, settled.attempts, settled.due_at) == ("pending", 0, road.clock.now)
+        assert await rows(store, "select state, attempts, reason from deliveries") == [
+            ("pending", 0, "unauthorized: no")
+        ]
+
+
+# --- whose turn it is ------------------------------------------------------------------------------------------------
+
+
+async def test_the_highest_impact_goes_first_and_a_probe_is_the_oldest(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        for number, severity in enumerate((Severity.MINOR, Severity.CRITICAL, Severity.MAJOR), 1):
+            await road.take(alert(fingerprint=f"f{number}", resource=f"web{number}", severity=severity))
+
+        def claimed(tx: Transaction, *, probing: bool) -> list[str]:
+            found = deliveries.claim(tx, "remote", 3, Retries(), road.clock.now, probing=probing)
+            return [delivery.body.impact for delivery in found]
+
+        assert await store.run(lambda tx: claimed(tx, probing=True)) == ["degraded"]
+        assert await store.run(lambda tx: claimed(tx, probing=False)) == ["interrupted", "severe"]
+
+
+async def test_a_person_hastens_what_waits_but_not_what_may_still_be_under_way(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+
+        def hasten(backend: str) -> Callable[[Transaction], int]:
+            return lambda tx: deliveries.hasten(tx, backend, Retries(), road.clock.now)
+
+        for number, reason in enumerate((Reason.UNREACHABLE, Reason.NO_ANSWER), 1):
+            await road.take(alert(fingerprint=f"f{number}", resource=f"web{number}"))
+            await settle(road, await leased(road), Outcome(error=failure(reason, after=timedelta(hours=1))))
+        assert await store.run(hasten("other")) == 0
+        assert await store.run(hasten("remote")) == 1
+        assert (await leased(road)).id == 1
+        road.clock.passes(seconds=30)
+        assert await store.run(hasten("remote")) == 1
+        assert (await leased(road)).id == 2
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+async def pending_number(road: Road) -> None:
+    """An incident whose ticket is declared and has no number yet, and an update of it that waits."""
+    await road.take(alert(severity=Severity.MINOR))
+    await settle(road, await leased(road), Outcome(receipt=Receipt(number="", url="https://x/1")))
+    await road.take(alert(severity=Severity.CRITICAL))
+
+
+NUMBERS = "select number, url from tickets"
+
+
+async def test_a_number_that_comes_later_is_filled_in_by_whatever_tells_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await pending_number(road)
+        assert await rows(store, NUMBERS) == [("", "https://x/1")]
+        update = await leased(road)
+        assert (update.action, update.number, update.opened) == ("update", "", True)
+        sent = await settle(road, update, Outcome(receipt=Receipt(number="T1")))
+        assert sent.number == "T1"
+        assert await rows(store, NUMBERS) == [("T1", "https://x/1")]
+        assert (await road.take(alert(severity=Severity.CRITICAL)))[0].ticket == "T1"
+
+
+async def test_a_number_that_is_looked_up_reaches_ticket_incident_and_what_waits(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await pending_number(road)
+        ((incident,),) = await rows(store, "select id from incidents")
+
+        async def numbered(backend: str, number: str) -> bool:
+            return await store.run(
+                lambda tx: deliveries.numbered(tx, incident, backend, number, "https://x/T1", road.clock.now)
+            )
+
+        assert not await numbered("elsewhere", "T1")
+        assert await numbered("remote", "T1")
+        assert not await numbered("remote", "T1")
+        assert await rows(store, NUMBERS) == [("T1", "https://x/T1")]
+        assert [one.number for one in store.live.unsent.all()] == ["T1"]
+        assert (await road.take(alert(severity=Severity.CRITICAL)))[0].ticket == "T1"
+        assert not await numbered("remote", "T2")
+        assert await rows(store, NUMBERS) == [("T1", "https://x/T1")]
+        ((note,),) = await rows(store, "select text from notes where kind = 'renumbered'")
+        assert "T2" in note
+        assert not await store.run(lambda tx: deliveries.numbered(tx, "none", "remote", "T1", "", road.clock.now))
+
+
+async def test_a_known_number_stays_and_the_other_one_is_noted(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert(severity=Severity.MINOR))
+        await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1", url="https://x/T1")))
+        await road.take(alert(severity=Severity.CRITICAL))
+        sent = await settle(road, await leased(road), Outcome(receipt=Receipt(number="T7", url="https://x/T7")))
+        assert sent.number == "T1"
+        assert await rows(store, NUMBERS) == [("T1", "https://x/T1")]
+        assert (await road.take(alert(severity=Severity.CRITICAL)))[0].ticket == "T1"
+        ((text,),) = await rows(store, "select text from notes where kind = 'renumbered'")
+        assert "remote calls the ticket T7 now; here it stays T1." in text
+        assert "appelle désormais le ticket T7" in text
+
+
+async def test_an_answer_without_a_number_keeps_the_known_one(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert(severity=Severity.MINOR))
+        await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1")))
+        await road.take(alert(severity=Severity.CRITICAL))
+        sent = await settle(road, await leased(road), Outcome(receipt=Receipt(number="", url="https://x/T1")))
+        assert sent.number == "T1"
+        assert await rows(store, NUMBERS) == [("T1", "https://x/T1")]
+        assert await rows(store, "select count(*) from notes where kind = 'renumbered'") == [(0,)]
+
+
+async def test_a_pending_number_is_still_pending_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        await pending_number(Road(store, Clock()))
+    async with opened(tmp_path, backend="remote") as store:
+        update = await leased(Road(store, Clock()))
+        assert (update.number, update.opened) == ("", True)
+
+
+async def test_what_did_not_go_as_asked_becomes_a_note_of_the_incident(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(
+            road, await leased(road), Outcome(receipt=Receipt(number="T1", remark="the file {x} is too large"))
+        )
+        found = await rows(store, "select actor, text from notes where kind = 'remark'")
+        assert [actor for actor, _ in found] == ["tocsin"]
+        assert "remote: the file {x} is too large" in found[0][1]
+
+
+# --- the whole outbox ------------------------------------------------------------------------------------------------
 
 
 class Telling:
@@ -178,7 +402,7 @@ async def telling(store: Store, server: TicketServer, script: list[Alert], clock
     async with backends.open_session() as session:
         outside = backends.Outside(session=session, read_secret=lambda _path: b"", clock=utc_now)
         backend = backends.build("webhook", "remote", options, outside)
-        route = outbox.Route(deliver=lambda delivery: backends.hand_over(backend, delivery))
+        route = outbox.Route(deliver=lambda delivery: backends.hand_over(backend, delivery, clock.now))
         box = outbox.Outbox(store, {"remote": route}, SOON, clock, Listening(), every=0.01)
         stopping = asyncio.Event()
         running = asyncio.create_task(box.run(stopping))

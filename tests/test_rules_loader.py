@@ -49,8 +49,8 @@ KEYS = [
         "match: {}\nzzz: 1\naction: record",
         [
             (
-                '4:5: unknown key "zzz" (known: action, backend, close, element, flap, hold, '
-                "id, impact, key, match, reopen, ticket, title, where)"
+                '4:5: unknown key "zzz" (known: action, backend, close, closed_by_person, element, flap, hold, '
+                "id, impact, inform, key, match, reopen, ticket, title, where)"
             )
         ],
     ),

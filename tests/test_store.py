@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from house import T0, opened, rows
 from tocsin.errors import StoreError
@@ -16,6 +17,7 @@ from tocsin.store import keep
 from tocsin.store.mint import mint
 from tocsin.store.queries import QUERIES, TABLES
 from tocsin.store.rows import micros, moment
+from tocsin.store.schema import STEPS
 from tocsin.store.sqlite import Observer, connect
 
 if TYPE_CHECKING:
@@ -143,7 +145,27 @@ async def test_the_schema_steps_run_once(tmp_path: Path) -> None:
     for _ in range(2):
         async with opened(tmp_path) as store:
             applied = await rows(store, "select name from _sqlite_migrations order by id")
-    assert [name for (name,) in applied] == ["0001_start", "0002_desk", "0003_rule_changes", "0004_sources"]
+    assert [name for (name,) in applied] == [
+        "0001_start",
+        "0002_desk",
+        "0003_rule_changes",
+        "0004_sources",
+        "0005_deliveries",
+        "0006_tmf621",
+        "0007_sightings",
+    ]
+
+
+def test_what_was_in_doubt_before_doubt_was_dated_is_dated(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "tocsin.db")
+    database = Database(connection, execute_plugins=False)
+    STEPS.apply(database, stop_before="0005_deliveries")
+    for row, uncertain in ((1, 1), (2, 0)):
+        values = (row, 1, "remote", "open", "{}", "pending", 1, uncertain, "", 77, 1, None)
+        connection.execute("insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    STEPS.apply(database)
+    assert connection.execute("select doubted_at from deliveries order by id").fetchall() == [(77,), (None,)]
+    connection.close()
 
 
 async def test_it_is_as_durable_as_promised(tmp_path: Path) -> None:

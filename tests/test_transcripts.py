@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from deliveries import REFERENCE, delivery
-from kit import REMOTE, World, told, world
+from kit import REMOTE, World, in_doubt, told, world
 from tocsin.backends._can import Can
 from tocsin.model import Impact, TicketStatus
 
@@ -34,7 +34,7 @@ async def opening_in_french(there: World) -> None:
 
 
 async def looking_up(there: World) -> None:
-    await there.tell(delivery(number="", uncertain=True, attempts=2))
+    await there.tell(in_doubt())
 
 
 async def after_opening(there: World, *steps: tuple[str, dict[str, object]]) -> None:

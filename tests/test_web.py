@@ -321,11 +321,6 @@ async def test_a_person_works_on_a_ticket(tmp_path: Path) -> None:
         assert entry.incident.touched
 
 
-async def test_resending_what_is_not_dead_is_404(tmp_path: Path) -> None:
-    async with serving(tmp_path) as (app, http):
-        assert (await post(app, http, "/-/deliveries/1/resend", b""))[0] == 404
-
-
 class Lying:
     """A fleet that fails for one name, as a fault in our own code would."""
 

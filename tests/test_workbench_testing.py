@@ -49,10 +49,16 @@ rules:
     impact: interrupted
     hold: 10m
     backend: other
+  - id: web
+    match: {check: Web}
+    element: {lookup: '{{ resource }}'}
+    impact: degraded
+    inform: [noc, partner]
 fallback: {action: record, reason: nobody asked}
 samples:
   full: {source: nagios, severity: critical, resource: web1, check: Disk, summary: full, labels: {percent: '97'}}
   lost: {source: nagios, severity: critical, resource: web1, check: Ping, summary: lost}
+  slow: {source: nagios, severity: critical, resource: web1, check: Web, summary: slow}
 """
 FLEET = """\
 reference,name,criticality,aliases
@@ -103,6 +109,9 @@ OVER = "{at: 5m, use: full, status: resolved}"
         ("element: DF1", "element: DF2", "element: expected DF2, came DF1"),
         ("impact: interrupted", "impact: none", "impact: expected none, came interrupted"),
         ("priority: P1", "priority: P4", "priority: expected P4, came P1"),
+        ("backend: desk", "backend: other", "backend: expected other, came desk"),
+        ("inform: []", "inform: [noc]", "inform: expected [noc], came []"),
+        ("informed: {}", "informed: {noc: [open]}", "informed: expected {noc: [open]}, came {}"),
         (f"key: {KEY}", "key: element=DF1", f"key: expected element=DF1, came {KEY}"),
         ("name: Disk of web1", "name: Disk", "name in en: expected 'Disk', came 'Disk of web1'"),
         ("name: {fr: Disque de web1}", "name: {fr: x}", "name in fr: expected 'x', came 'Disque de web1'"),
@@ -196,6 +205,46 @@ def test_only_the_ticket_system_that_is_named_is_down(elements: fleet.Fleet, bac
     alerts = "[{at: 0s, use: full}, {at: 0s, use: lost}]"
     down = f"down: [{{backend: {backend}, from: 0s, to: 1h}}]"
     assert said(elements, alerts, f"[{{at: 30m, tickets: {opened_by}}}, {{at: 1h, tickets: 2}}]", down) == []
+
+
+SLOW, FINE = "{at: 0s, use: slow}", "{at: 5m, use: slow, status: resolved}"
+
+
+def test_the_informed_are_told_the_same_and_count_as_no_ticket(elements: fleet.Fleet) -> None:
+    told = "informed: {noc: [open, update, close], partner: [open, update, close]}"
+    expect = f"{{at: 1h, tickets: 1, deliveries: [open, update, close], inform: [partner, noc], {told}}}"
+    assert said(elements, f"[{SLOW}, {FINE}]", expect) == []
+
+
+def test_an_informed_one_that_is_down_holds_nobody_up(elements: fleet.Fleet) -> None:
+    down = "down: [{backend: noc, from: 1m, to: 2h}]"
+    told = "informed: {{noc: {0}, partner: [open, update, close]}}"
+    before = f"{{at: 1h, waiting: 1, deliveries: [open, update, close], {told.format('[open]')}}}"
+    after = f"{{at: 2h, waiting: 0, {told.format('[open, close]')}}}"
+    assert said(elements, f"[{SLOW}, {FINE}]", f"[{before}, {after}]", down) == []
+
+
+def test_an_informed_one_that_never_heard_of_it_hears_of_it_when_it_is_back(elements: fleet.Fleet) -> None:
+    down = "down: [{backend: noc, from: 0s, to: 30m}]"
+    told = "informed: {noc: [open], partner: [open, update, close, reopen]}"
+    expect = f"[{{at: 29m, informed: {{partner: [open, update, close]}}}}, {{at: 1h, {told}}}]"
+    assert said(elements, f"[{SLOW}, {FINE}, {{at: 40m, use: slow}}]", expect, down) == []
+
+
+def test_what_waited_goes_out_with_the_highest_impact_first() -> None:
+    book = rulebook(SERVED)
+    down = Down.model_validate({"from": "0s", "to": "1h", "backend": OUTER})
+    sending: Told
+
+    def hear(change: Change, decision: Decision, now: datetime) -> None:
+        sending.tell(change, decision, now)
+
+    world = World(book.rule_set, book.fleet, hear)
+    sending = Told(world.live.unsent, [down], T0, OUTER)
+    world.take(alert(fingerprint="a", severity=Severity.MINOR), T0)
+    world.take(alert(fingerprint="b", resource="web2"), T0)
+    sending.come_round(T0 + timedelta(hours=1))
+    assert [(n, backend) for n, backend, _ in sending.told if backend == OUTER] == [(2, OUTER), (1, OUTER)]
 
 
 def test_a_close_takes_back_what_was_not_sent_before_it(elements: fleet.Fleet) -> None:
@@ -314,8 +363,8 @@ def test_check_raises_every_failure_with_the_place_of_its_expectation(elements: 
         testing.check(rule_set(test), elements)
     first, second = map(str, caught.value.problems)
     last = "(disk (a.yaml:2) matched Disk (web1); last note: Disk (web1). Declared.)"
-    assert first == f'a.yaml:26: test "x" at 2m: tickets: expected 2, came 1 {last}'
-    assert second == f'a.yaml:26: test "x" at 2m: state: expected held, came open {last}'
+    assert first == f'a.yaml:32: test "x" at 2m: tickets: expected 2, came 1 {last}'
+    assert second == f'a.yaml:32: test "x" at 2m: state: expected held, came open {last}'
 
 
 def test_tests_of_a_rule_set_cannot_disturb_one_another(elements: fleet.Fleet) -> None:
@@ -344,6 +393,7 @@ rules:
     close: {after: 15m}
     reopen: 1h
     flap: {changes: 3, within: 1h, quiet: 20m}
+    inform: [second]
   - id: ping
     match: {check: ping}
     element: {lookup: '{{ resource }}'}
@@ -351,6 +401,7 @@ rules:
     hold: 2m
 fallback: {action: record}
 """
+OUTER, SECOND = "outer", "second"
 ALERTS = st.builds(
     alert,
     fingerprint=st.sampled_from(["a", "b"]),
@@ -361,12 +412,15 @@ ALERTS = st.builds(
 )
 LINES = st.lists(st.tuples(st.sampled_from([1, 45, 130, 1000]), ALERTS), min_size=1, max_size=15)
 OUTAGES = st.lists(
-    st.tuples(st.integers(0, 4000), st.integers(1, 2500)).map(
-        lambda pair: Down.model_validate({"from": f"{pair[0]}s", "to": f"{sum(pair)}s"})
+    st.tuples(st.integers(0, 4000), st.integers(1, 2500), st.sampled_from([None, OUTER, SECOND])).map(
+        lambda drawn: Down.model_validate(
+            {"from": f"{drawn[0]}s", "to": f"{drawn[0] + drawn[1]}s"} | ({"backend": drawn[2]} if drawn[2] else {})
+        )
     ),
     max_size=3,
 )
-OUTER = "outer"
+Sent = tuple[int, str, str]
+"""An incident, a backend, and what that was told of it."""
 
 
 def moments(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[datetime, Any]]:
@@ -379,10 +433,10 @@ def moments(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[datetim
     return sorted([*ends, *events, (at + timedelta(days=1), None)], key=lambda event: (event[0], event[1] is not None))
 
 
-async def serve(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[int, str]]:
-    """What the outbox of the real store sends, incident by incident, to a backend that is not reached meanwhile."""
+async def serve(line: list[tuple[int, Any]], down: list[Down]) -> list[Sent]:
+    """What the outbox of the real store sends, incident by incident, to backends that are not reached meanwhile."""
     clock = Clock()
-    sent: list[tuple[int, str]] = []
+    sent: list[Sent] = []
     with tempfile.TemporaryDirectory() as folder:
         async with opened(Path(folder), backend=OUTER) as store:
             road = Road(store, clock, SERVED)
@@ -396,21 +450,25 @@ async def serve(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[int
                     await road.take(one)
                 await deliver(store, down, at, sent)
             numbers = {found[0]: found[1] for found in await rows(store, "select id, incident from deliveries")}
-    return sorted(((numbers[number], action) for number, action in sent), key=lambda pair: pair[0])
+    return sorted(((numbers[number], *told) for number, *told in sent), key=lambda one: one[:2])
 
 
-async def deliver(store: Store, down: list[Down], now: datetime, sent: list[tuple[int, str]]) -> None:
-    if any(each.since <= now - T0 < each.to for each in down):
-        return
+async def deliver(store: Store, down: list[Down], now: datetime, sent: list[Sent]) -> None:
+    for backend in (OUTER, SECOND):
+        if not any(each.since <= now - T0 < each.to and each.backend in (None, backend) for each in down):
+            await deliver_to(store, backend, now, sent)
+
+
+async def deliver_to(store: Store, backend: str, now: datetime, sent: list[Sent]) -> None:
     retries = Retries()
-    while leased := await store.run(lambda tx: claim(tx, OUTER, 9, retries, now)):
+    while leased := await store.run(lambda tx: claim(tx, backend, 9, retries, now)):
         for one in leased:
-            sent.append((one.id, one.action.value))
+            sent.append((one.id, backend, one.action.value))
             answer = Attempt(receipt=Receipt(number=f"T{one.incident}"))
             await store.run(lambda tx, one=one, answer=answer: settle(tx, one, answer, retries, now))
 
 
-def pretend(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[int, str]]:
+def pretend(line: list[tuple[int, Any]], down: list[Down]) -> list[Sent]:
     """The same in a world of the workbench."""
     book = rulebook(SERVED)
     sending: Told
@@ -418,7 +476,7 @@ def pretend(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[int, st
     def hear(change: Change, decision: Decision, now: datetime) -> None:
         sending.tell(change, decision, now)
 
-    world = World(book.rule_set, book.fleet, hear)
+    world = World(book.rule_set, book.fleet, hear, ticketing=testing.Ticketing(default_backend=OUTER))
     sending = Told(world.live.unsent, down, T0, OUTER)
     for at, one in moments(line, down):
         world.pass_time(at)
@@ -426,7 +484,7 @@ def pretend(line: list[tuple[int, Any]], down: list[Down]) -> list[tuple[int, st
             world.take(one, at)
         else:
             sending.come_round(at)
-    return sorted(sending.told, key=lambda pair: pair[0])
+    return sorted(sending.told, key=lambda one: one[:2])
 
 
 class Told(Sending):
@@ -434,11 +492,11 @@ class Told(Sending):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.told: list[tuple[int, str]] = []
+        self.told: list[Sent] = []
 
-    def _send(self, n: int, action: Any) -> None:
-        super()._send(n, action)
-        self.told.append((n, action.value))
+    def _send(self, n: int, backend: str, action: Any) -> None:
+        super()._send(n, backend, action)
+        self.told.append((n, backend, action.value))
 
 
 @settings(max_examples=30)

@@ -254,7 +254,7 @@ def _answer(request: web.Request, behaviour: Behaviour, result: object, status: 
     if behaviour == Behaviour.GARBAGE:
         return web.Response(text="<html><body>Welcome</body></html>", content_type="text/html")
     if behaviour == Behaviour.GIANT:
-        return web.json_response({"number": "T000001", "padding": "x" * 3_000_000}, status=status)
+        return web.json_response({"number": "T000001", "padding": "x" * 9_000_000}, status=status)
     return web.json_response(result, status=status)
 
 

@@ -16,32 +16,32 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
-from aiolimiter import AsyncLimiter
 
-from tocsin import __version__, backends, outbox, timers
+from tocsin import __version__, backends, delivering, offering, reconciling, returning, timers
 from tocsin.desk import Desk
 from tocsin.errors import SettingsError
 from tocsin.listening import Ears
 from tocsin.metrics import Metrics
 from tocsin.model import State
 from tocsin.reload import Places, Rulebooks
+from tocsin.rules import routing
 from tocsin.sourcing import configured, questions
 from tocsin.store import Backends, Store
-from tocsin.store.deliveries import Retries
 from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
+from tocsin.ticketing import ticketing
 from tocsin.watchdog import Watchdog
-from tocsin.web import admin, auth, body, health, hooks, redeciding
+from tocsin.web import admin, auth, body, health, hooks, outgoing, redeciding, ticket_hooks
 from tocsin.web.api import mounting
 from tocsin.web.api import service as interface
 from tocsin.web.certificates import Certificates
 from tocsin.web.guard import Guard
+from tocsin.web.reconciling import Reconciling as ReconcilingPages
 from tocsin.web.visits import Visits
-from tocsin.workbench.testing import Ticketing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from tocsin.settings import Settings
 
@@ -88,7 +88,7 @@ class App:
             fleet=settings.fleet.path,
             backends=frozenset(settings.backends),
             shadow=settings.rules.shadow,
-            ticketing=Ticketing(default_backend=settings.default_backend, priorities=settings.desk.priority),
+            ticketing=ticketing(settings),
         )
         self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
         self._watchdog = Watchdog(environ)
@@ -118,16 +118,26 @@ class App:
             rulebook=self.rulebooks.current,
             metrics=self.metrics,
             clock=self._clock,
+            routes=routing.compiled(self.rulebooks.places.ticketing.routes),
         )
         await ears.silence.start()
         self._stack.push_async_callback(ears.silence.write)
         retention = Retention(**self._settings.retention.model_dump())
         self._timers = timers.Timers(self.store, retention, self._clock, also=ears.silence.come_round)
-        routes = await self._routes()
-        out = outbox.Outbox(self.store, routes, self._retries(), self._clock, _OutboxObserver(self.metrics))
+        systems = delivering.systems(self._settings, await self._outside())
+        self.store.live.final = delivering.final(systems)
+        self._outbox = delivering.outgoing(self._settings, systems, self.store, self.metrics, self._clock)
         self._watch_metrics()
         asked = list(questions(self._settings, door_sources, self._read_secret))
-        self._spawn(out.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping))
+        self._followers = returning.followers(self._settings, systems, self.store, self.metrics, self._clock)
+        self._reconcilers = returning.reconcilers(self._settings, systems, self.store, self._clock)
+        self._spawn(
+            self._outbox.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping)
+        )
+        self._spawn(*(follower.run(self._stopping) for follower in self._followers.values()), self._compare())
+        there = offering.There(store=self.store, desk=self.desk, rulebook=self.rulebooks.current, clock=self._clock)
+        self._offer = await offering.offer(self._settings, there, self._read_secret, self._stack)
+        self._spawn(*self._offer.loops(self._stopping))
         await self._serve(door_sources, ears)
         self._spawn(*(ears.poller(source, how, self._stack).run(self._stopping) for source, how in asked))
         gc.collect()
@@ -168,41 +178,19 @@ class App:
     async def _reload(self) -> None:
         await self.rulebooks.reload()
 
+    def _compare(self) -> Coroutine[Any, Any, None]:
+        how, told = self._settings.reconcile, returning.told(self.metrics, self._clock)
+        return reconciling.Rounds(self._reconcilers, how.every, told, fix=how.mend).run(self._stopping)
+
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _embedded(self) -> dict[str, Desk]:
-        kinds = backends.kinds()
-        return {
-            name: self.desk
-            for name, backend in self._settings.backends.items()
-            if backend.kind in kinds and kinds[backend.kind].embedded
-        }
+        return dict.fromkeys(delivering.embedded(self._settings), self.desk)
 
-    async def _routes(self) -> dict[str, outbox.Route]:
+    async def _outside(self) -> backends.Outside:
         session = backends.open_session()
         self._stack.push_async_callback(session.close)
-        outside = backends.Outside(session=session, read_secret=self._read_secret, clock=self._clock)
-        embedded = self._embedded()
-        return {name: self._route(name, outside) for name in self._settings.backends if name not in embedded}
-
-    def _route(self, name: str, outside: backends.Outside) -> outbox.Route:
-        given = self._settings.backends[name]
-        backend = backends.build(given.kind, name, given.options, outside)
-        return outbox.Route(
-            deliver=lambda delivery: backends.hand_over(backend, delivery),
-            concurrency=given.concurrency,
-            limiter=AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None,
-        )
-
-    def _retries(self) -> Retries:
-        given = self._settings.delivery
-        return Retries(
-            first=given.first_retry,
-            longest=given.longest_retry,
-            give_up_after=given.give_up_after,
-            lease=given.lease,
-            doubt=given.doubt,
-        )
+        return backends.Outside(session=session, read_secret=self._read_secret, clock=self._clock)
 
     async def _serve(self, door_sources: list[hooks.Source], ears: Ears) -> None:
         visits = Visits()
@@ -239,22 +227,28 @@ class App:
         again = redeciding.Redeciding(door_sources, door).run
         guard = Guard(self._admin_scheme(), self._clock)
         desk = admin.Admin(self.store, self.desk, self.rulebooks.reload, again, guard, self._clock)
+        sending = outgoing.Outgoing(self.store, self._outbox, frozenset(self._settings.backends), guard, self._clock)
+        named = returning.hooks(self._settings, self._followers, self._read_secret, door.limits, self._clock)
+        compared = ReconcilingPages(self._reconcilers, returning.told(self.metrics, self._clock), guard)
         return [
+            *ticket_hooks.routes(named),
+            *compared.routes(),
             *hooks.routes(door_sources, door),
             web.get("/healthz", pages.alive),
             web.get("/readyz", pages.ready),
             web.get("/metrics", pages.metrics),
             web.post("/-/reload", desk.reload),
             web.post("/-/redecide", desk.redecide),
-            web.post(r"/-/deliveries/{id:\d{1,18}}/resend", desk.resend),
             web.post("/-/tickets/{number}", desk.work),
+            *sending.routes(),
+            *self._offer.routes,
             *mounting.routes(self._interface(door_sources, again), guard),
         ]
 
     def _interface(self, door_sources: list[hooks.Source], again: interface.Redecide) -> interface.Service:
         """What programs may ask for; ends with the service."""
         settings = self._settings
-        known = interface.Tickets(sources=door_sources, default=settings.default_backend, desks=self._embedded())
+        known = interface.Tickets(sources=door_sources, desks=self._embedded())
         service = interface.Service(self.rulebooks, settings.state, known, again, self._clock)
         self._stack.push_async_callback(service.close)
         return service
@@ -271,7 +265,7 @@ class App:
     def _gauges(self) -> dict[str, float]:
         live = self.store.live
         unsent = live.unsent.all()
-        oldest = min((delivery.body.opened_at for delivery in unsent), default=None)
+        oldest = min((delivery.made_at for delivery in unsent if delivery.made_at), default=None)
         return {
             "tocsin_queue_alerts": self.store.waiting,
             "tocsin_firing_alerts": sum(len(fires) for fires in list(live.firing.values())),
@@ -298,17 +292,6 @@ class _StoreObserver(StoreObserver):
     def failed(self, problem: str) -> None:
         _log.error("the store cannot write", problem=problem)
         self._metrics.failed(problem)
-
-
-class _OutboxObserver(outbox.Observer):
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
-        self._metrics.delivered(backend, action, outcome, seconds)
-
-    def ticketed(self, seconds: float) -> None:
-        self._metrics.ticketed(seconds)
 
 
 async def serve(app: App, told: Callable[[str], None]) -> None:

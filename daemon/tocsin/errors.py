@@ -56,6 +56,7 @@ class Code(StrEnum):
     TEST_FAILED = "test-failed", "A test that a rule file carries fails."
     SETTINGS = "settings", "The settings cannot be used."
     SECRET_EXPOSED = "secret-exposed", "The file of a secret can be read by everyone on the machine."
+    ROUTE_UNREACHED = "route-unreached", "An earlier route takes every element that this one would."
     NEVER_REACHED = "never-reached", "An earlier rule takes every alert that this one would match."
     REACH_UNKNOWN = "reach-unknown", "Whether an earlier rule takes all alerts of this one cannot be told."
     NEVER_MATCHED = "never-matched", "No alert matched the rule for a long time."

@@ -86,6 +86,15 @@ class Follower:
         await self._store.run(partial(_name, kept=kept))
         self._named.set()
 
+    async def take(self, records: Iterable[Record]) -> bool:
+        """What a signed message shows of tickets that cannot be read; False when it is to be sent again later.
+
+        Raises:
+            StoreError: It cannot be taken in now.
+        """
+        asked_at = self._clock()
+        return Sight.LATER not in [await self._see(record, asked_at) for record in records]
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until `stopping`."""
         every = self._followed.every or timedelta(minutes=1)

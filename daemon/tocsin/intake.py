@@ -20,6 +20,7 @@ from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.overtaken import Said
 from tocsin.rules import engine
+from tocsin.rules.routing import NO_ROUTES, Routes, routed
 from tocsin.store import keep, rows, shadows
 from tocsin.store.apply import Cause, apply
 from tocsin.workbench import shadow
@@ -50,7 +51,8 @@ class Intake(Struct, frozen=True, kw_only=True):
     mint: Callable[[datetime], str]
     declarant: str = "Supervision"
     backend: str = ""
-    """The source's backend, for rules that name none; empty for the default one."""
+    """The source's backend, for rules and routes that name none; empty for the default one."""
+    routes: Routes = NO_ROUTES
     hear: shadow.Hear | None = None
     """Told what came of comparing the shadow rule set, in the store's thread."""
 
@@ -96,6 +98,7 @@ class _Road:
         self._intake = intake
         self._rulebook = intake.rulebook
         self.era = intake.rulebook.era
+        self._routes = bool(intake.routes or intake.backend)
         self._body = 0
         self._now = now
         self._seen_at = now
@@ -152,14 +155,18 @@ class _Road:
             self._compare(alert, decision, (text, row))
         kept = _Kept(hashed, text, row)
         if decision.action == Action.TICKET:
-            decision = engine.with_backend(decision, self._intake.backend)
-            return self._fire(alert, decision, firing, kept)
+            return self._fire(alert, self._routed(decision), firing, kept)
         return self._no_ticket(alert, decision, firing, kept)
+
+    def _routed(self, decision: Decision) -> Decision:
+        """The decision with the backends that its rule leaves to routes and source."""
+        return routed(decision, self._intake.routes, self._intake.backend) if self._routes else decision
 
     def _compare(self, alert: Alert, live: Decision, of: tuple[int, int]) -> None:
         """Keep what the shadow rule set says otherwise, and do nothing about it."""
         book = self._rulebook
-        difference = shadow.compare(live, engine.decide(alert, book.shadow, book.fleet, self._now))
+        said = engine.decide(alert, book.shadow, book.fleet, self._now)
+        difference = shadow.compare(self._routed(live), self._routed(said))
         if difference:
             shadows.keep_difference(self._tx, difference, book.shadow, of, self._now)
         if self._intake.hear:
@@ -305,12 +312,14 @@ def _gone(tx: Transaction, firing: Firing, said_of: str, now: datetime) -> None:
 def seen(
     tx: Transaction, number: str, actor: str, status: TicketStatus | None, receipt: Receipt, now: datetime
 ) -> bool:
-    """A person changed the ticket of this number; returns whether that was news to its incident."""
-    found = tx.rows("ticket_by_number", (number,))
-    if not found:
+    """A person changed the desk's ticket of this number; returns whether that was news to its incident.
+
+    One that the desk is only informed by is nobody's declaration: what people do to it stays there.
+    """
+    n = next((row[0] for row in tx.rows("ticket_by_number", (number,)) if row[1] in tx.backends.embedded), 0)
+    if not n:
         return False
-    n = found[0][0]
-    tx.update("update_ticket", (receipt.status.value, receipt.url, rows.micros(now), n))
+    tx.update("update_ticket", (receipt.status.value, receipt.number, receipt.url, rows.micros(now), n))
     entry = tx.live.by_row.get(n)
     change = tx.live.see(n, lifecycle.TicketSeen(actor=actor, status=status), now)
     if entry is None or change is None:
@@ -324,4 +333,5 @@ def _outcome(met: Met) -> str:
         return "folded"
     if met.new:
         return "held" if met.incident.state == State.HELD else "opened"
-    return "reopened" if met.before and met.before.state == State.CLOSED else "folded"
+    again = met.before and met.before.state == State.CLOSED and met.incident.state != State.CLOSED
+    return "reopened" if again else "folded"

@@ -1,7 +1,7 @@
 """The life of an incident, as one pure function: what an event does to it, and why.
 
-Knows the types and nothing else: no clock, no store, no ticket system. `advance` decides. The invariants are in HOUSE order: one live incident per key, one ticket per
-incident, one note per change of state, suppression only ever suppresses creation.
+Knows the types and nothing else: no clock, no store, no ticket system. `advance` decides. One live incident per key, one
+ticket per incident, one note per change of state; suppression only ever suppresses creation.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import wording
+from tocsin.informing import bound
 from tocsin.model import (
     LANGUAGES,
     Change,
+    ClosedByPerson,
     Decision,
     DeliveryAction,
     Impact,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TOLD_JOINS = 20
-"""So many fingerprints joining one incident are told to the ticket one by one; further ones are only counted."""
+"""So many fingerprints that join an incident are told one by one; further ones are only counted."""
 
 
 class Fired(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class Fired(Struct, frozen=True, kw_only=True):
     n: int
     known: bool = False
     """This fingerprint fires in this incident already: a repeat."""
+    final: bool = False
+    """A ticket that is closed where this incident's was declared cannot be opened again."""
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
@@ -76,11 +80,7 @@ _ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
 
 
 def fired(decision: Decision, *, what: str, declarant: str, known: bool, mint: tuple[str, int]) -> Fired:
-    """The event that a decision for a ticket makes; `mint` is the id and row of the incident it may begin.
-
-    Raises:
-        ValueError: The decision lacks the element, impact or policy that a ticket needs.
-    """
+    """The event of a decision, which may begin the incident `mint` (id, row). Raises ValueError if it is for no ticket."""
     if decision.element is None or decision.impact is None or decision.policy is None:
         raise ValueError(f"rule {decision.rule}: a ticket needs an element, an impact and a policy")
     return Fired(
@@ -158,19 +158,34 @@ def _begin(event: Fired, previous: str, now: datetime) -> Change:
 def _again(incident: Incident, event: Fired, now: datetime) -> Change | None:
     """A closed incident's key fires: the same ticket within its reopen window, a new one that links it beyond."""
     closed_at = incident.closed_at or incident.last_seen_at
+    if incident.ended and event.policy.closed_by_person == ClosedByPerson.SILENT:
+        return _silent(incident, event, now)
     if event.known and now < closed_at + (event.policy.close_after or event.policy.reopen):
         return None  # a person closed it while it fires: give them the quiet time before saying it again
-    if not incident.declared or now >= closed_at + event.policy.reopen:
+    anew = event.final or (incident.ended and event.policy.closed_by_person == ClosedByPerson.NEW)
+    if anew or not incident.declared or now >= closed_at + event.policy.reopen:
         return _begin(event, incident.id if incident.declared else "", now)
     firing = incident.firing if event.known else incident.firing + 1
     opened = replace(
-        _meet(incident, event, now), state=State.OPEN, closed_at=None, cleared_at=None, due_at=None, firing=firing
+        _meet(incident, event, now),
+        state=State.OPEN,
+        closed_at=None,
+        cleared_at=None,
+        due_at=None,
+        firing=firing,
+        ended=False,
     )
     return Change(
         incident=opened,
         notes=(wording.note(opened, "reopened", now, what=event.what),),
         deliveries=(DeliveryAction.REOPEN,),
     )
+
+
+def _silent(incident: Incident, event: Fired, now: datetime) -> Change | None:
+    """A person closed it, and the rule wants no more said until it has cleared; who joins is counted all the same."""
+    after = replace(incident, firing=incident.firing + 1, alerts=incident.alerts + 1, last_seen_at=now)
+    return None if event.known else Change(incident=after)
 
 
 def _relapse(incident: Incident, event: Fired, now: datetime) -> Change:
@@ -220,7 +235,7 @@ def _meet(incident: Incident, event: Fired, now: datetime) -> Incident:
         incident,
         rule=event.rule,
         impact=impact,
-        policy=event.policy,
+        policy=bound(incident, event.policy),
         last_seen_at=now,
         alerts=incident.alerts + 1,
     )
@@ -229,6 +244,7 @@ def _meet(incident: Incident, event: Fired, now: datetime) -> Incident:
 def _resolved(incident: Incident, event: Resolved, now: datetime) -> Change | None:
     firing = max(0, incident.firing - 1)
     after = replace(incident, firing=firing, last_seen_at=now, alerts=incident.alerts + 1)
+    after = replace(after, ended=after.ended and firing > 0)
     if firing or incident.state in (State.CLEAR, State.CLOSED):
         return Change(incident=after)
     if incident.state == State.HELD:
@@ -315,7 +331,9 @@ def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None
         return None
     if event.status in _ENDED:
         after = replace(incident, state=State.CLOSED, closed_at=now, due_at=None, touched=True, flapping=False)
-        return Change(incident=after, notes=(wording.note(after, "ended", now, actor=event.actor),))
+        after = replace(after, ended=after.firing > 0)
+        notes = (wording.note(after, "ended", now, actor=event.actor),)
+        return Change(incident=after, notes=notes, informs=(DeliveryAction.CLOSE,))
     if incident.touched:
         return None
     after = replace(incident, touched=True)

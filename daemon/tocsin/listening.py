@@ -11,6 +11,7 @@ from tocsin import polling
 from tocsin.hearing import Hearing
 from tocsin.polling.asking import Asking
 from tocsin.polling.platform import Platform
+from tocsin.rules.routing import NO_ROUTES
 from tocsin.silence import Silence
 from tocsin.store.mint import mint
 from tocsin.taking import Taking
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tocsin import intake
     from tocsin.metrics import Metrics
     from tocsin.polling.platform import Asked
+    from tocsin.rules.routing import Routes
     from tocsin.store import Store
     from tocsin.taking import Source
 
@@ -38,10 +40,11 @@ class Ears:
         rulebook: Callable[[], intake.Rulebook],
         metrics: Metrics,
         clock: Callable[[], datetime],
+        routes: Routes = NO_ROUTES,
     ) -> None:
         expected = {source.name: source.expect_every for source in sources if source.expect_every}
         self.hearing = Hearing(expected, clock())
-        self.taking = Taking(store, rulebook, mint(), self.hearing, metrics)
+        self.taking = Taking(store, rulebook, mint(), self.hearing, metrics, routes)
         self.silence = Silence(sources, self.hearing, self.taking, store, clock)
         self._store = store
         self._metrics = metrics

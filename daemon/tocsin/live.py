@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
+from tocsin.informing import placed, whom
 from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
 from tocsin.overtaken import Ends, Said
@@ -115,12 +116,16 @@ def what(alert: Alert) -> str:
 class Live:
     """The live state. One thread at a time; between two calls of `settle` everything can be taken back."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: str = "") -> None:
+        """Start empty; `default` is the backend of incidents whose rule names none."""
         self.by_key: dict[str, Entry] = {}
         self.by_row: dict[int, Entry] = {}
         self.firing: dict[str, dict[str, Firing]] = {}
         self.ended: dict[str, Incident] = {}
         """Key → incident closed since the last `settle`: a reader of the database may not see it there yet."""
+        self.final: frozenset[str] = frozenset()
+        """Backends in which a ticket that is closed cannot be opened again: what fires again is a new ticket there."""
+        self._default = default
         self._undo = Undo()
         self.unsent = Unsent(self._undo)
         self.ends = Ends(self._undo)
@@ -225,6 +230,8 @@ class Live:
             known=firing is not None and here is not None and firing.n == here.incident.n,
             mint=around.mint() if fresh else ("", 0),
         )
+        if fresh and before and self.final and whom(before.policy, self._default)[0] in self.final:
+            event = replace(event, final=True)
         change = lifecycle.advance(here.current() if here else before, event, now)
         if change:
             self._keep_incident(change.incident, row)
@@ -248,7 +255,8 @@ class Live:
         entry = self.by_row.get(firing.n)
         if entry is None:
             return None
-        event = Resolved(what=words, unsent=self.unsent.withdrawable(firing.n))
+        backend, _ = whom(entry.incident.policy, self._default)
+        event = Resolved(what=words, unsent=self.unsent.withdrawable(firing.n, backend))
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
     def see(self, n: int, event: TicketSeen, now: datetime) -> Change | None:
@@ -263,6 +271,19 @@ class Live:
         entry = self.by_row.get(n)
         if entry:
             self._undo.assign(entry, "incident", replace(entry.incident, number=number))
+
+    def bind(self, n: int, backend: str) -> None:
+        """The ticket of incident `n` is this backend's from now on, whatever its rule says."""
+        entry = self.by_row.get(n)
+        if entry:
+            policy = placed(entry.incident.policy, backend, self._default)
+            self._undo.assign(entry, "incident", replace(entry.incident, policy=policy))
+
+    def undeclare(self, n: int) -> None:
+        """Incident `n` has no ticket, and none is asked for any more."""
+        entry = self.by_row.get(n)
+        if entry:
+            self._undo.assign(entry, "incident", replace(entry.incident, declared=False))
 
     def ticked(self, now: datetime, limit: int = 1000) -> Iterator[tuple[Change, int]]:
         """Advance what has fallen due, at most `limit` incidents; each change with the row of its decision."""

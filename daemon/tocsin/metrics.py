@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter as Tally
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily
@@ -63,6 +63,24 @@ class Metrics:
         self._polls = self._counter("tocsin_polls", "Times a platform was asked what fires there", "source", "result")
         self._poll_time = Gauge(
             "tocsin_poll_success_timestamp_seconds", "When it answered last", ["source"], registry=self.registry
+        )
+        self._followed = self._counter(
+            "tocsin_followed", "Times a ticket system was asked what people changed", "backend", "result"
+        )
+        self._seen = self._counter(
+            "tocsin_tickets_seen", "Tickets that came back from a ticket system, by what was new", "backend", "sight"
+        )
+        self._differences = Gauge(
+            "tocsin_differences",
+            "Differences between store and ticket system, at the last comparison",
+            ["backend", "kind"],
+            registry=self.registry,
+        )
+        self._reconciled = Gauge(
+            "tocsin_reconcile_success_timestamp_seconds",
+            "When store and ticket system were compared last, to the end",
+            ["backend"],
+            registry=self.registry,
         )
         build = Info("tocsin_build", "This program", registry=self.registry)
         build.info({"version": version, "python": platform.python_version(), "sqlite": sqlite_version})
@@ -165,6 +183,20 @@ class Metrics:
         if good:
             self._poll_time.labels(source).set(at)
 
+    def followed(self, backend: str, result: str) -> None:
+        """A ticket system was asked what people changed: `answered`, or the reason it was not."""
+        self._followed.labels(backend, result).inc()
+
+    def seen(self, backend: str, sight: str) -> None:
+        """A ticket came back from its system; `sight` says what was new."""
+        self._seen.labels(backend, sight).inc()
+
+    def reconciled(self, backend: str, counts: Mapping[str, int], at: float) -> None:
+        """Store and ticket system were compared to the end; `counts` has every kind of difference."""
+        for kind, count in counts.items():
+            self._differences.labels(backend, kind).set(count)
+        self._reconciled.labels(backend).set(at)
+
     # --- read when asked -------------------------------------------------------------------------------------------
 
     def watch(self, read: Callable[[], Mapping[str, float]], states: Callable[[], Mapping[str, int]]) -> None:
@@ -174,6 +206,20 @@ class Metrics:
     def listen(self, heard: Callable[[], Mapping[str, datetime]]) -> None:
         """Read at each scrape when each source was heard last."""
         self.registry.register(_Heard(heard))
+
+    def tell(self, fares: Callable[[], Mapping[str, Faring]], states: Sequence[str]) -> None:
+        """Read at each scrape how each backend fares; `states` are all words that its state may be."""
+        self.registry.register(_Fares(fares, states))
+
+
+class Faring(NamedTuple):
+    """How one backend fares."""
+
+    state: str
+    unsent: int
+    dead: int
+    oldest: float
+    """Age of the oldest delivery still to be sent, in seconds; 0 when there is none."""
 
 
 GAUGES = {
@@ -195,6 +241,34 @@ class _Heard(Collector):
         for source, at in self._heard().items():
             heard.add_metric([source], at.timestamp())
         yield heard
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+class _Fares(Collector):
+    def __init__(self, fares: Callable[[], Mapping[str, Faring]], states: Sequence[str]) -> None:
+        self._fares = fares
+        self._states = states
+
+    def collect(self) -> Iterable[Metric]:
+        state = GaugeMetricFamily("tocsin_backend_state", "1 for what it is in now", labels=["backend", "state"])
+        unsent = self._of_each("tocsin_backend_unsent_deliveries", "Deliveries still to be sent to it")
+        dead = self._of_each("tocsin_backend_dead_deliveries", "Deliveries given up, which wait for a person")
+        oldest = self._of_each(
+            "tocsin_backend_oldest_undelivered_seconds",
+            "Age of the oldest delivery still to be sent to it; 0 when there is none",
+        )
+        for backend, faring in self._fares().items():
+            for word in self._states:
+                state.add_metric([backend, word], word == faring.state)
+            unsent.add_metric([backend], faring.unsent)
+            dead.add_metric([backend], faring.dead)
+            oldest.add_metric([backend], faring.oldest)
+        return (state, unsent, dead, oldest)
+
+    def _of_each(self, name: str, text: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(name, text, labels=["backend"])
 
     def describe(self) -> Iterable[Metric]:
         return []

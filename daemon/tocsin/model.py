@@ -208,6 +208,17 @@ class Flap(Struct, frozen=True, kw_only=True):
     quiet: timedelta
 
 
+class ClosedByPerson(StrEnum):
+    """What comes of a problem that fires on although a person has closed its ticket."""
+
+    SILENT = "silent"
+    """Nothing, until it has cleared."""
+    REOPEN = "reopen"
+    """The same ticket is opened again, after the quiet time."""
+    NEW = "new"
+    """A new ticket that follows the closed one, after the quiet time."""
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """How one incident is to live: what the rule said when it decided."""
 
@@ -222,6 +233,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     close_after: timedelta | None = timedelta(minutes=15)
     """Quiet time before the ticket is closed; None leaves closing to people."""
     unless_touched: bool = True
+    closed_by_person: ClosedByPerson = ClosedByPerson.REOPEN
     reopen: timedelta = timedelta(hours=24)
 
 
@@ -289,6 +301,8 @@ class Incident(Struct, frozen=True, kw_only=True, gc=False):
     flapping: bool = False
     touched: bool = False
     """A person changed the ticket: its state, assignee, notes or priority."""
+    ended: bool = False
+    """A person ended the ticket while it fired, and it fires still."""
     declared: bool = False
     """A ticket was asked for and not withdrawn."""
     number: str = ""
@@ -406,6 +420,8 @@ class Record(Struct, frozen=True, kw_only=True):
     notes: tuple[RemoteNote, ...] = ()
     key: str = ""
     """The system's inner identity, where it is not the number."""
+    remark: str = ""
+    """Of one just made: what the system did not keep of what it was sent."""
 
 
 class Ticket(Struct, frozen=True, kw_only=True):

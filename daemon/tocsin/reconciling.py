@@ -230,7 +230,7 @@ def mend(  # noqa: PLR0913 - what, how, whose, by which record, why, when
     if entry:
         incident = entry.current()
     if kind == Kind.GONE:
-        tx.update("withdraw_ticket", (ours.n,))
+        tx.update("delete_ticket", (ours.n,))
         tx.live.told(ours.n, "")
         incident = replace(incident, number="")
     action = {"create": DeliveryAction.OPEN, "close": DeliveryAction.CLOSE, "note": DeliveryAction.NOTE}[policy]

@@ -80,7 +80,7 @@ def _proven(settings: Settings, name: str, read_secret: Callable[[str], bytes]) 
     given, kind = settings.backends[name].hook, _kind(settings, name)
     if given is None:
         return None
-    if kind.heard is None:
+    if kind.heard is None and kind.believed is None:
         why = kind.lacks.get(Can.HOOK, "it sends no webhooks that are understood")
         raise SettingsError(f"backends.{name}.hook: kind {kind.name} has none: {why}; remove `hook:`")
     return scheme(given, None, read_secret)

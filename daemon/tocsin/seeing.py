@@ -66,6 +66,8 @@ class _Last(Struct, frozen=True):
     priority: str
     assignee: str
     changed_at: int | None
+    at: int
+    """When that was."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -82,7 +84,8 @@ def difference(record: Record, status: TicketStatus, last: tuple[str, str] | Non
     Args:
         record: the ticket as its system has it.
         status: what we know the ticket's status to be.
-        last: its priority and assignee when it was seen last; None at first sight, where they are what they are.
+        last: its priority and assignee when it was seen last; None at first sight, where they are what they are. Where
+            something was told since, the priority is what it is now: an impact that we told may have changed it.
         read: the ids of the notes that were read before.
     """
     notes = tuple(note for note in record.notes if MARK not in note.text and note.id not in read)
@@ -111,7 +114,7 @@ def see(tx: Transaction, seen: Seen, now: datetime) -> Sight:
     if at >= rows.micros(seen.asked_at) or _under_way(tx, n, seen.backend):
         return Sight.LATER
     last = _last(tx, n)
-    before = (last.priority, last.assignee) if last else None
+    before = (last.priority if last.at >= at else record.priority, last.assignee) if last else None
     read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
     found_new = difference(record, TicketStatus(status), before, read)
     _keep(tx, n, record, last, now)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tocsin import polling, sources
 from tocsin.errors import SettingsError
 from tocsin.polling.platform import Asked
+from tocsin.settings import Auth
 from tocsin.web import auth, hooks
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from tocsin.settings import Auth, Poll, Settings, Source
-    from tocsin.settings.source import Hmac, PollAuth
+    from tocsin.settings import Poll, Settings, Source
+    from tocsin.settings.source import Hmac, HookAuth, PollAuth
     from tocsin.sources import Kind
 
 
@@ -120,8 +121,8 @@ def _scheme(given: Source, kind: Kind, read_secret: Callable[[str], bytes]) -> a
     return auth.Open() if given.open else auth.Closed()
 
 
-def scheme(given: Auth, kind: Kind, read_secret: Callable[[str], bytes]) -> auth.Scheme:
-    """What a source has to prove, with its secret.
+def scheme(given: HookAuth, kind: Kind | None, read_secret: Callable[[str], bytes]) -> auth.Scheme:
+    """What a sender has to prove, with its secret; `kind` is the source's, None for one that signs by no certificate.
 
     Raises:
         SettingsError: a secret cannot be read, or the messages of the kind carry no signature.
@@ -138,9 +139,10 @@ def scheme(given: Auth, kind: Kind, read_secret: Callable[[str], bytes]) -> auth
         return auth.Field(given.field.name, read_secret(str(given.field.token_file)))
     if given.hmac:
         return _hmac(given.hmac, read_secret)
-    if given.certificate is None or kind.prove is None:
-        raise SettingsError(f"auth.certificate: messages of kind {kind.name} carry no signature; use another way")
-    told = given.certificate
+    told = given.certificate if isinstance(given, Auth) else None
+    if told is None or kind is None or kind.prove is None:
+        of = f" of kind {kind.name}" if kind else ""
+        raise SettingsError(f"auth.certificate: messages{of} carry no signature; use another way")
     return auth.Certificate(told.hosts or kind.hosts, told.topics, told.max_age)
 
 

@@ -20,6 +20,7 @@ from tocsin.errors import StoreError
 from tocsin.fate import HEARTBEAT
 from tocsin.hearing import is_silence
 from tocsin.model import Alert, Status, Unreadable
+from tocsin.rules.routing import NO_ROUTES
 from tocsin.store import keep
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tocsin.hearing import Hearing
     from tocsin.metrics import Metrics
     from tocsin.model import Payload
+    from tocsin.rules.routing import Routes
     from tocsin.sources import Kind
     from tocsin.store import Store
 
@@ -69,7 +71,9 @@ class Taking:
         mint: Callable[[datetime], str],
         hearing: Hearing,
         metrics: Metrics,
+        routes: Routes = NO_ROUTES,
     ) -> None:
+        self._routes = routes
         self._store = store
         self._rulebook = rulebook
         self._mint = mint
@@ -83,6 +87,7 @@ class Taking:
             mint=self._mint,
             declarant=source.declarant if source else "Supervision",
             backend=source.backend if source else "",
+            routes=self._routes,
             hear=self._metrics.compared,
         )
 

@@ -17,6 +17,7 @@ _TITLES = {
     "lte": "Less than or equal to",
     "regex": "Regular expression",
     "tls": "TLS",
+    "tmf621": "TMF621",
     "url": "URL",
 }
 """Titles of keys that are no words by themselves."""

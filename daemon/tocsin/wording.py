@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.model import Impact, Incident, Note, Texts
+from tocsin.model import Delivery, DeliveryAction, Impact, Incident, Note, Texts
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -42,6 +42,51 @@ _TEXTS: dict[str, Texts] = {
     },
     "touched": {"en": "Taken up by {actor}.", "fr": "Pris en charge par {actor}."},
     "ended": {"en": "Ticket closed by {actor}.", "fr": "Ticket clos par {actor}."},
+    "reconciled": {
+        "en": "Compared with the ticket system: {problem}.",
+        "fr": "Comparé avec l'outil de ticket : {problem}.",
+    },
+    "seen_status": {"en": "In the ticket system: {value}.", "fr": "Dans l'outil de ticket : {value}."},
+    "seen_assignee": {"en": "Assigned to {value}.", "fr": "Assigné à {value}."},
+    "seen_priority": {"en": "Priority {value}.", "fr": "Priorité {value}."},
+    "remark": {"en": "{backend}: {remark}", "fr": "{backend} : {remark}"},
+    "renumbered": {
+        "en": "{backend} calls the ticket {new} now; here it stays {known}.",
+        "fr": "{backend} appelle désormais le ticket {new} ; ici il reste {known}.",
+    },
+    "resent": {
+        "en": "{delivery} is sent again by {actor}: {reason}.",
+        "fr": "{delivery} : relance par {actor}. Motif : {reason}.",
+    },
+    "resent_as_note": {
+        "en": "{delivery} is sent again by {actor}, as a note, since newer facts were told meanwhile: {reason}.",
+        "fr": "{delivery} : relance par {actor} comme note, car des faits plus récents ont été transmis depuis. Motif : {reason}.",
+    },
+    "dropped": {
+        "en": "{delivery} is dropped by {actor}: {reason}.",
+        "fr": "{delivery} : abandon par {actor}. Motif : {reason}.",
+    },
+    "dropped_open": {
+        "en": "{delivery} is dropped by {actor}: {reason}. No ticket is made there; {count} more dropped with it.",
+        "fr": "{delivery} : abandon par {actor}. Motif : {reason}. Aucun ticket n'y est créé ; {count} de plus abandonnés avec lui.",
+    },
+    "dropped_in_doubt": {
+        "en": "{delivery} is dropped by {actor}: {reason}. A ticket may have been made: look there for {reference}; {count} more dropped "
+        "with it.",
+        "fr": "{delivery} : abandon par {actor}. Motif : {reason}. Un ticket a pu y être créé : y chercher {reference} ; {count} de plus "
+        "abandonnés avec lui.",
+    },
+    "edited": {
+        "en": "{delivery} is edited by {actor}, {changed}: {reason}.",
+        "fr": "{delivery} : modification par {actor}, {changed}. Motif : {reason}.",
+    },
+}
+ACTION_WORDS: dict[DeliveryAction, Texts] = {
+    DeliveryAction.OPEN: {"en": "open", "fr": "déclaration"},
+    DeliveryAction.UPDATE: {"en": "update", "fr": "mise à jour"},
+    DeliveryAction.NOTE: {"en": "note", "fr": "note"},
+    DeliveryAction.CLOSE: {"en": "close", "fr": "clôture"},
+    DeliveryAction.REOPEN: {"en": "reopen", "fr": "réouverture"},
 }
 FLAPPING: Texts = {
     "en": " Flapping: {count} changes within {within}; further changes are not told until it is quiet for {quiet}.",
@@ -63,8 +108,24 @@ IMPACT_WORDS: dict[Impact, Texts] = {
 
 def note(incident: Incident, kind: str, at: datetime, **words: str) -> Note:
     """One line of history of this kind; `words` fill the kind's sentence. Raises KeyError for an unknown kind."""
-    text = {language: template.format_map(words) for language, template in _TEXTS[kind].items()}
-    return Note(incident=incident.id, at=at, actor=ACTOR, kind=kind, text=text)
+    return Note(incident=incident.id, at=at, actor=ACTOR, kind=kind, text=text(kind, **words))
+
+
+def text(sentence: str, **words: str) -> Texts:
+    """A sentence of this name, filled with `words`, in each language. Raises KeyError for an unknown one."""
+    return {language: template.format_map(words) for language, template in _TEXTS[sentence].items()}
+
+
+def delivery_text(sentence: str, delivery: Delivery, **words: str) -> Texts:
+    """The same about a delivery, which the sentence names."""
+    names = {"en": "Delivery {} ({}, {})", "fr": "Envoi {} ({}, {})"}
+    return {
+        language: template.format_map(
+            {"delivery": names[language].format(delivery.id, ACTION_WORDS[delivery.action][language], delivery.backend)}
+            | words
+        )
+        for language, template in _TEXTS[sentence].items()
+    }
 
 
 def impact_note(incident: Incident, kind: str, old: Impact, at: datetime) -> Note:

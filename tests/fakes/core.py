@@ -347,7 +347,7 @@ class Server:
             case Behaviour.MALFORMED:
                 return _hang_up(request, b"+OK ticket made\r\n")
             case Behaviour.GIANT:
-                return web.json_response({"padding": "x" * 3_000_000})
+                return web.json_response({"padding": "x" * 9_000_000})
         return answer
 
 

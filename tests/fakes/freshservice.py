@@ -104,6 +104,8 @@ class Freshservice(Face):
         self.texts_filtered = (
             True  # whether the filter takes a custom field of text; the documentation names others only
         )
+        self.texts_found = True  # whether it finds anything by it
+        self.requesters = dict(REQUESTERS)
         self.wanted_at_the_end: tuple[str, ...] = ()  # custom fields that closing asks for
         self.stuck = False  # a rule of the account sets the status back
         self.forbidden_paths: tuple[str, ...] = ()
@@ -206,7 +208,8 @@ class Freshservice(Face):
         self.last += 1
         now = self.server.clock()
         custom = {**dict.fromkeys(CUSTOM), **given.pop("custom_fields", {})}
-        given.setdefault("requester_id", REQUESTERS.get(given.get("email", ""), 1000000999))
+        if "requester_id" not in given:
+            given["requester_id"] = self.requesters.setdefault(given.get("email", ""), 1000000999)
         one = Ticket(self.last, given, now, now, custom)
         one.fields.setdefault("workspace_id", 2)
         self.all[one.id] = one
@@ -221,7 +224,9 @@ class Freshservice(Face):
         from_when = datetime.fromisoformat(since) if since else self.server.clock() - timedelta(days=30)
         found = [one for one in self._visible(query) if (one.updated_at if since else one.created_at) >= from_when]
         if email := query.get("email"):
-            found = [one for one in found if one.fields["requester_id"] == REQUESTERS.get(email, 1000000999)]
+            if email not in self.requesters:
+                return invalid(("email", "There is no contact matching the given email", "invalid_value"))
+            found = [one for one in found if one.fields["requester_id"] == self.requesters[email]]
         if requester := query.get("requester_id"):
             found = [one for one in found if str(one.fields["requester_id"]) == requester]
         found.sort(key=lambda one: one.id, reverse=query.get("order_type") != "asc")
@@ -236,7 +241,9 @@ class Freshservice(Face):
             return invalid(("query", "Given query is invalid", "invalid_value"))
         if match[1] not in CUSTOM or not self.texts_filtered:
             return invalid((match[1], "Unexpected/invalid field in request", "invalid_field"))
-        found = [one for one in self._visible(request.query) if self.server.visible(one.created_at)]
+        found = [
+            one for one in self._visible(request.query) if self.texts_found and self.server.visible(one.created_at)
+        ]
         found = [one for one in found if (one.custom_fields.get(match[1]) or "").lower() == match[2].lower()]
         shown = [self._shown(one) for one in self.server.ordered(found)]
         return web.json_response({"tickets": shown[:30], "total": len(shown)})
@@ -333,7 +340,7 @@ class Freshservice(Face):
         if refused := self._stranger(request):
             return refused
         match = re.fullmatch(r'"primary_email:\'([^\']*)\'"', request.query.get("query", ""))
-        known = REQUESTERS.get(match[1]) if match else None
+        known = self.requesters.get(match[1]) if match else None
         found = [{"id": known, "primary_email": match[1]}] if known and match else []
         return web.json_response({"requesters": found})
 

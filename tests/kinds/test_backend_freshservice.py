@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 from pydantic import ValidationError
 
@@ -14,12 +16,14 @@ from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.freshservice import FIELD
 from kit import NOTE, World, doubted, told, world
-from tocsin.backends import Level, kinds
+from tocsin.backends import Level, build, kinds
 from tocsin.backends.freshservice import Options, heard
-from tocsin.errors import PayloadError, Reason
+from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Payload, TicketStatus
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
     from fakes.freshservice import Freshservice
 
 KIND = kinds()["freshservice"]
@@ -99,6 +103,14 @@ async def test_statuses_may_be_named() -> None:
     assert (record.status, record.state) == (TicketStatus.REPAIRED, "Service restored")
 
 
+async def test_a_ticket_that_was_made_counts_although_its_status_cannot_be_called_by_name() -> None:
+    async with world(KIND, statuses={"repaired": "Service restored"}) as there:
+        face(there).forbidden_paths = ("/api/v2/ticket_form_fields",)
+        receipt = await there.opened()
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (receipt.number, receipt.status) == ("1", TicketStatus.DECLARED)
+
+
 async def test_a_status_that_is_not_there_stops_before_anything_is_made() -> None:
     async with world(KIND, statuses={"declared": "Brand new"}) as there:
         error = await there.fail(delivery(number=""))
@@ -151,6 +163,53 @@ async def test_where_the_filter_takes_no_texts_days_are_looked_through() -> None
     assert "updated_since=2026-11-20T10:00:00Z" in ask.path
 
 
+async def test_a_filter_that_never_found_a_text_is_not_trusted_with_finding_none() -> None:
+    async with world(KIND) as there:
+        face(there).texts_found = False
+        there.server.script(Does.CREATE, Behaviour.LOST)
+        error = await there.fail(delivery(number=""))
+        there.server.clock.advance(hours=30)
+        receipt = await there.tell(doubted(delivery(number=""), error, there))
+        assert list(face(there).all) == [int(receipt.number)]
+
+
+async def test_a_filter_that_has_found_a_text_is_asked_for_more_than_the_last_hour() -> None:
+    async with world(KIND) as there:
+        await there.opened()
+        there.server.clock.advance(days=2)
+        assert await there.backend.find("OTHER") is None
+        assert await there.backend.find(REFERENCE) is not None
+        assert await there.backend.find("OTHER") is None
+        days, hour = there.server.asked(Does.LIST)
+    assert "updated_since=2026-11-16T10:00:00Z" in days.path
+    assert "updated_since=2026-11-24T09:00:00Z" in hour.path
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_a_requester_that_the_list_does_not_know_is_no_reason_to_give_up(made: bool) -> None:  # noqa: FBT001
+    async with world(KIND, requester="agent@example.net") as there:
+        there.server.script(Does.CREATE, Behaviour.LOST if made else Behaviour.DOWN)
+        error = await there.fail(delivery(number=""))
+        face(there).requesters.pop("agent@example.net", None)  # an agent is nobody's contact
+        face(there).texts_filtered = False
+        receipt = await there.tell(doubted(delivery(number=""), error, there))
+        assert list(face(there).all) == [int(receipt.number)]
+
+
+async def test_a_list_that_has_no_end_says_nothing_of_what_is_not_there() -> None:
+    async def endless(request: web.Request) -> web.Response:
+        if request.path.endswith("/filter"):
+            return web.json_response({"tickets": [], "total": 0})
+        return web.json_response({"tickets": [{"id": 1, "status": 2, "custom_fields": {}}] * 100})
+
+    async with world(KIND) as there, answering(endless) as url:
+        backend = build("freshservice", "portal", {**there.server.face.options(), "url": url}, there.outside)
+        for ask in (backend.find(REFERENCE), backend.changes(NOW)):
+            with pytest.raises(DeliveryError) as caught:
+                await ask
+            assert (caught.value.reason, caught.value.stops) == (Reason.MISCONFIGURED, True)
+
+
 async def test_every_page_of_the_latest_is_looked_through() -> None:
     async with world(KIND) as there:
         for number in range(7):
@@ -175,6 +234,32 @@ async def test_a_ticket_in_the_trash_is_gone() -> None:
         face(there).forget(receipt.number)
         assert await there.backend.read(receipt.number) is None
         assert await there.backend.read("no number") is None
+
+
+@pytest.mark.parametrize("number", ["x", "", None, -1, "../2"])
+async def test_a_ticket_without_a_number_is_none_of_the_apis(number: object) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        ticket = {"id": number, "status": 2, "custom_fields": {FIELD: REFERENCE}}
+        return web.json_response({"tickets": [ticket]})
+
+    async with world(KIND) as there, answering(answer) as url:
+        backend = build("freshservice", "portal", {**there.server.face.options(), "url": url}, there.outside)
+        with pytest.raises(DeliveryError) as caught:
+            await backend.find(REFERENCE)
+    assert caught.value.reason == Reason.UNREADABLE
+
+
+@asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 # --- what it wants --------------------------------------------------------------------------------------------------------
@@ -366,3 +451,12 @@ async def test_a_note_is_told_with_its_mark() -> None:
         receipt = await there.opened()
         await there.tell(told("note", receipt.number))
     assert sent(there, "POST")["body"] == f"{NOTE['en']}<br>(tocsin {REFERENCE}/18)"
+
+
+async def test_a_note_is_not_written_again_when_a_later_step_was_put_off() -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        there.server.script(Does.CHANGE, "ok", "limited")
+        await there.tell(told("close", receipt.number))
+        (ticket,) = face(there).tickets()
+    assert (ticket.status, len(ticket.notes)) == ("closed", 1)

@@ -79,7 +79,8 @@ class Check:
                 raise
             told = "the filter does not take the field: the requester's tickets of some days are looked through instead"
             return Finding(level=Level.WARNING, what="reference_field", told=told)
-        return Finding(level=Level.FINE, what="reference_field", told="tickets can be found by it")
+        told = "the filter takes the field; what it does not find is looked for among the requester's tickets"
+        return Finding(level=Level.FINE, what="reference_field", told=told)
 
     async def _named(self, choices: Choices, words: Iterable[str], option: str) -> list[Finding]:
         try:

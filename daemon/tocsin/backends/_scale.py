@@ -36,12 +36,11 @@ class Scale(Generic[Ours]):
         self._otherwise = otherwise
 
     def over(self, words: Mapping[Ours, str]) -> Scale[Ours]:
-        """The same with other words for some values, as the options say."""
+        """The same with other words for some values, as the options say; the usual words are still read."""
         if not words:
             return self
-        also = {word: ours for word, ours in self._ours.items() if ours not in words}
         mine = {ours: word for ours, word in self._words.items() if ours not in words}
-        return Scale({**words, **mine}, also, self._otherwise)
+        return Scale({**words, **mine}, self._ours, self._otherwise)
 
     def word(self, ours: Ours) -> str | None:
         """Their word for ours; None when they have none."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tocsin.backends._servicenow_options import Options
     from tocsin.backends._servicenow_table import Tables
 
-_ASKABLE = (Reason.REFUSED, Reason.NOT_FOUND, Reason.UNAUTHORIZED)
+_ASKABLE = (Reason.REFUSED, Reason.NOT_FOUND, Reason.UNAUTHORIZED, Reason.MISCONFIGURED)
 """Answers that are findings; anything else means that the check itself could not be made."""
 
 

@@ -31,6 +31,13 @@ SHOWN = {"sysparm_display_value": "all", "sysparm_exclude_reference_link": "true
 """Each field as its value in the database and as people see it, so that neither language nor time zone matters."""
 _ABOUT_THE_RECORD = ("data policy", "business rule", "acl exception update failed", "invalid update", "mandatory")
 """A 403 that says one of these refuses this record as it is, not the account: rules and mandatory fields answer so."""
+_NONE = ("records matching query not found",)
+"""How the first version of the Table API (KB0551763) says, with a 404, that a query finds nothing."""
+_NO_TABLE = ("invalid table",)
+_UNREADABLE = (Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND, Reason.MISCONFIGURED)
+"""Why a table beside the tickets' own cannot be read: it is done without."""
+_SCRIPT = "javascript:"
+"""What ServiceNow runs where a value in a query begins so."""
 _PASSING = ("transaction cancelled", "maximum execution time", "semaphore", "timed out")
 _ENTRY = re.compile(
     r"^(\d[\d./: ,-]{8,24}(?: ?[AaPp]\.?[Mm]\.?)?) - ([^\n]{1,100}?) \(([^()\n]{1,60})\)$", re.MULTILINE
@@ -70,6 +77,8 @@ class Tables:
             **({"sysparm_offset": str(offset)} if offset else {}),
         }
         answer, request = await self._api.answer("GET", f"api/now/table/{table}", query=given)
+        if answer.status == HTTPStatus.NOT_FOUND:  # which `judge` lets pass when it says that there are none
+            return Rows([], 0)
         found = objects(decoded(answer, request), "result", self._name)
         total = answer.headers.get("X-Total-Count", "")
         return Rows(found, int(total) if re.fullmatch(r"\d{1,9}", total, re.ASCII) else None)
@@ -82,12 +91,15 @@ class Tables:
         Raises:
             DeliveryError: it cannot be known now; nothing was changed.
         """
+        words = [one for one in words if not one.casefold().startswith(_SCRIPT)]
         query = "^OR".join(f"{column}={quoted(one)}" for one in words for column in columns)
+        if not words:
+            return "", f"{table} cannot be asked for any of its names"
         try:
             found = (await self.rows(table, query, ("sys_id", *columns))).rows
         except DeliveryError as error:
             error.harmless = True
-            if error.reason in (Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND):
+            if error.reason in _UNREADABLE:
                 return "", f"{table} cannot be read, grant the account that"
             raise
         for one in words:
@@ -121,7 +133,7 @@ class Tables:
         try:
             entries = (await self.rows("sys_journal_field", query, fields, limit=_JOURNAL)).rows
         except DeliveryError as error:
-            if error.reason not in (Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND):
+            if error.reason not in _UNREADABLE:
                 raise
             entries = []
         if not entries:
@@ -185,6 +197,11 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
     error = refusal(answer, request, now)
     if error is None:
         return _inside(answer, request)
+    if answer.status == HTTPStatus.NOT_FOUND and request.method == "GET" and _mentions(answer.body, _NONE):
+        return None
+    if answer.status == HTTPStatus.BAD_REQUEST and _mentions(answer.body, _NO_TABLE):
+        why = f"{request.where}: 400 {excerpt(answer.body, request)!r}; correct the name of the table"
+        return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
     if answer.status == HTTPStatus.FORBIDDEN and _mentions(answer.body, _ABOUT_THE_RECORD):
         why = f"{request.where}: 403 {excerpt(answer.body, request)!r}; a rule of the instance refuses the ticket so"
         hint = "give the fields it wants in `fields`, or a `close_code` that it has (an unknown one counts as missing)"

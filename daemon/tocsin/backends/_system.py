@@ -142,8 +142,10 @@ class TicketSystem(ABC):
     async def _attached(self, record: Record, body: Snapshot) -> str:
         """Attach the whole text where the ticket has only its beginning; what went wrong, in words: the ticket stands."""
         written = self.written(body)
-        if not written.whole or Can.ATTACH in self.lacks or not record.number:
+        if not written.whole or Can.ATTACH in self.lacks:
             return ""
+        if not record.number:
+            return "the whole text could not be attached: the ticket has no number yet"
         try:
             await self.attach(record, File(f"{body.reference}.txt", written.whole.encode()))
         except DeliveryError as error:

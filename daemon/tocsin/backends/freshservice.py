@@ -3,8 +3,8 @@
 STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on the vendor's system.
 
 Our reference stands in a custom field of the tickets. Freshservice's filter may lag behind, and its documentation does
-not promise that it takes texts; where it finds nothing, the requester's latest tickets are looked through as well: let
-tocsin have a requester of its own. The impact is told as impact, urgency and priority, of which a priority matrix
+not promise that it finds texts; where it finds nothing, the requester's tickets are looked through as well, those of the
+last days until the filter has found one once: let tocsin have a requester of its own. The impact is told as impact, urgency and priority, of which a priority matrix
 computes the last. Closing sets the status 5, unless `close_as` says otherwise; a closed ticket that is opened again
 gets the status 2. The element can be linked as an asset.
 
@@ -31,6 +31,7 @@ from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object, named, references
 from tocsin.backends._shape import an_object, at, each, objects, required
 from tocsin.backends._system import TicketSystem, Wanted
+from tocsin.backends._whole import whole
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Payload, Record, RemoteNote, Snapshot, TicketStatus
 
@@ -47,9 +48,9 @@ _MOST_PAGES = 100
 _TRIED = 5
 """So many names of an element are looked for among the assets."""
 _LATEST = timedelta(hours=1)
-"""So far back a requester's tickets are looked through beside the filter, which may lag."""
+"""So far back a requester's tickets are looked through beside a filter that finds texts, and may lag."""
 _LONGEST = timedelta(days=8)
-"""So far back where the filter does not take the field: longer than a delivery is tried."""
+"""So far back where the filter does not take the field, or never found a text yet: longer than a delivery is tried."""
 _CLOSING = frozenset({TicketStatus.REPAIRED, TicketStatus.CLOSED, TicketStatus.CANCELLED})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NUMBERED = re.compile(r"#?(?:[A-Z]{1,5}-)?(\d{1,18})")
@@ -73,6 +74,7 @@ class Backend(TicketSystem):
         self._space = {"workspace_id": str(options.workspace_id)} if options.workspace_id else {}
         self._states = Choices("status", self._state_names, outside.clock)
         self._groups = Choices("group", self._group_names, outside.clock)
+        self._finds_texts = False
 
     async def create(self, body: Snapshot) -> Record:
         """POST the ticket, with whatever could be found of what the options name."""
@@ -84,7 +86,7 @@ class Backend(TicketSystem):
             "subject": written.title,
             "description": _texts.as_html(written.text),
             **_requester(options.requester),
-            "status": int(await self._state(TicketStatus.DECLARED)),
+            "status": await self._state(TicketStatus.DECLARED),
             "priority": priority,
             "urgency": urgency,
             "impact": impact,
@@ -95,7 +97,11 @@ class Backend(TicketSystem):
             **found,
         }
         said = await self._api.ask("POST", "api/v2/tickets", as_json(ticket))
-        record = await self._record(an_object(said, "ticket", self.name))
+        made = an_object(said, "ticket", self.name)
+        try:
+            record = await self._record(made)
+        except DeliveryError:  # it is there, and only what its status is called cannot be asked
+            record = self._recorded(made, "")
         return replace(record, remark="; ".join(missed))
 
     def _filter(self, reference: str) -> dict[str, str]:
@@ -103,19 +109,34 @@ class Backend(TicketSystem):
 
     async def search(self, reference: str) -> list[Record]:
         """GET by the custom field, and the requester's latest tickets where that finds nothing."""
-        back = _LATEST
+        found = await self._filtered(reference)
+        if all(record.reference != reference for record in found):
+            since = self._outside.clock() - (_LATEST if self._finds_texts else _LONGEST)
+            found += [record for record in await self._of_requester(since) if record.reference == reference]
+        return sorted(found, key=lambda record: int(record.number))
+
+    async def _filtered(self, reference: str) -> list[Record]:
+        """What the filter finds, which may be nothing because it does not take, or does not know, fields of text."""
         try:
             said = await self._api.ask("GET", "api/v2/tickets/filter", query=self._filter(reference))
-            found = [await self._record(one) for one in objects(said, "tickets", self.name)]
         except DeliveryError as error:
             if error.reason != Reason.REFUSED:
                 raise
-            found, back = [], _LONGEST  # the filter does not take this field
-        if all(record.reference != reference for record in found):
-            whose = {"email" if "@" in self._options.requester else "requester_id": self._options.requester}
-            async for record in self._listed(self._outside.clock() - back, whose):
-                found += [record] if record.reference == reference else []
-        return sorted(found, key=lambda record: int(record.number))
+            self._finds_texts = False
+            return []
+        found = [await self._record(one) for one in objects(said, "tickets", self.name)]
+        self._finds_texts |= any(record.reference == reference for record in found)
+        return found
+
+    async def _of_requester(self, since: datetime) -> list[Record]:
+        """The requester's tickets, everybody's where the list does not know the requester, as it may not know agents."""
+        whose = {"email" if "@" in self._options.requester else "requester_id": self._options.requester}
+        try:
+            return [record async for record in self._listed(since, whose)]
+        except DeliveryError as error:
+            if error.reason != Reason.REFUSED:
+                raise
+        return [record async for record in self._listed(since, {})]
 
     async def read(self, number: str) -> Record | None:
         """GET the ticket, then its conversations."""
@@ -130,7 +151,7 @@ class Backend(TicketSystem):
 
     async def change(self, record: Record, wanted: Wanted) -> None:
         """POST the note, then PUT the rest."""
-        if wanted.note:
+        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
             note = {"body": _texts.as_html(wanted.note), "private": self._options.notes == "private"}
             said = await self._api.ask("POST", f"api/v2/tickets/{record.number}/notes", as_json(note))
             an_object(said, "conversation", self.name)
@@ -140,7 +161,7 @@ class Backend(TicketSystem):
             fields |= dict(zip(("impact", "urgency", "priority"), numbers, strict=True))
         if wanted.status:
             fields |= dict(self._options.close_fields) if wanted.status in _CLOSING else {}
-            fields |= {"status": int(await self._state(wanted.status))}
+            fields |= {"status": await self._state(wanted.status)}
         if not fields:
             return
         said = await self._api.ask("PUT", f"api/v2/tickets/{record.number}", as_json(fields))
@@ -169,16 +190,22 @@ class Backend(TicketSystem):
     # --- within -----------------------------------------------------------------------------------------------------
 
     async def _listed(self, since: datetime, whose: dict[str, str]) -> AsyncIterator[Record]:
-        """The tickets that were updated since, oldest first; a page may tell one again."""
+        """The tickets that were updated since, oldest first; a page may tell one again. Raises when they are too many."""
         query = {
-            "updated_since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            "updated_since": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "order_type": "asc",
             "per_page": str(_PAGE),
             **whose,
             **self._space,
         }
+        count = 0
         async for ticket in self._paged("api/v2/tickets", "tickets", query):
+            count += 1
             yield await self._record(ticket)
+        if count >= _PAGE * _MOST_PAGES:
+            why = f"{self.name} lists more than {_PAGE * _MOST_PAGES} tickets that changed since {since:%Y-%m-%d %H:%M} UTC"
+            hint = "give tocsin a workspace, or a requester of its own by its number"
+            raise DeliveryError(Reason.MISCONFIGURED, f"{why}; {hint}", retry=False, stops=True, harmless=True)
 
     async def _paged(self, path: str, key: str, query: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
         """All of a list: the next page is there when the header `link` says so."""
@@ -246,7 +273,7 @@ class Backend(TicketSystem):
                 return f"{len(hits)} have the {field} {word!r}"
         return f"none has the {field} {' or '.join(map(repr, words))}"
 
-    async def _state(self, status: TicketStatus) -> str:
+    async def _state(self, status: TicketStatus) -> int:
         """The number of a status; a name is looked up. Raises DeliveryError."""
         told = self.statuses.word(status) or ""
         number = told if told.isdecimal() else await self._states.id(told)
@@ -255,7 +282,7 @@ class Backend(TicketSystem):
                 f"{self.name} has no ticket status {told!r}; `tocsin backend check {self.name}` tells those that it has"
             )
             raise DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
-        return number
+        return whole(number, self.name)
 
     async def _state_names(self) -> dict[str, str]:
         said = await self._api.ask("GET", "api/v2/ticket_form_fields", query=self._space)
@@ -266,15 +293,20 @@ class Backend(TicketSystem):
         return {at(one, "name"): at(one, "id") async for one in self._paged("api/v2/groups", "groups", query)}
 
     async def _record(self, ticket: dict[str, Any], notes: tuple[RemoteNote, ...] = ()) -> Record:
-        number, state = required(ticket, "id", self.name), at(ticket, "status")
-        word = state if all(one.isdecimal() for one in self.statuses.words) else await self._states.name(state)
-        numbers = f"{at(ticket, 'impact')}/{at(ticket, 'urgency')}"
+        state = at(ticket, "status")
+        named = not all(one.isdecimal() for one in self.statuses.words)
+        return self._recorded(ticket, await self._states.name(state) if named else "", notes)
+
+    def _recorded(self, ticket: dict[str, Any], word: str, notes: tuple[RemoteNote, ...] = ()) -> Record:
+        """The ticket, whose status is called `word` where that is known."""
+        number, state = str(whole(required(ticket, "id", self.name), self.name)), at(ticket, "status")
+        numbers, known = f"{at(ticket, 'impact')}/{at(ticket, 'urgency')}", word or state
         return Record(
             number=number,
             reference=at(ticket, f"custom_fields.{self._options.reference_field}"),
             url=f"{self._options.url}/a/tickets/{number}",
-            status=self.statuses.ours(state if state in self.statuses.words else word) or TicketStatus.IN_PROGRESS,
-            state=word or state,
+            status=self.statuses.ours(state if state in self.statuses.words else known) or TicketStatus.IN_PROGRESS,
+            state=known,
             impact=self.impacts.ours(numbers),
             priority=at(ticket, "priority"),
             assignee=at(ticket, "responder_id"),

@@ -16,7 +16,9 @@ rate limiting".
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -43,6 +45,7 @@ __all__ = ["Backend", "Options", "heard"]
 
 _DISPLAY = "tocsin"
 _PAGE = 100
+_MOST_PAGES = 1_000
 _MOST_ALIASES = 20
 _FIELDS = (
     "sys_id",
@@ -105,11 +108,19 @@ class Backend(TicketSystem):
     async def search(self, reference: str) -> list[Record]:
         """GET by correlation_id, closed ones included."""
         query = f"correlation_id={quoted(reference)}^ORDERBYsys_created_on"
-        found = [self._record(row) for row in (await self._rows(query)).rows]
-        if len(found) >= _PAGE and all(record.reference != reference for record in found):
+        page = await self._rows(query)
+        found = [self._record(row) for row in page.rows]
+        if any(record.reference == reference for record in found):
+            return found
+        if len(found) >= _PAGE:
             why = f"{self.name} answers a search for {reference} with other tickets: it ignores correlation_id"
             hint = f"check that {self._options.table} has that field and that the account may read it"
             raise DeliveryError(Reason.MISCONFIGURED, f"{why}; {hint}", retry=False, stops=True)
+        if page.total and page.total > len(found):
+            why = (
+                f"{self.name} has {page.total - len(found)} tickets for {reference} that it does not show this account"
+            )
+            raise DeliveryError(Reason.MISCONFIGURED, f"{why}; grant it to read what it made", retry=False)
         return found
 
     async def read(self, number: str) -> Record | None:
@@ -144,19 +155,23 @@ class Backend(TicketSystem):
     async def changes(self, since: datetime) -> list[Record]:
         """What was updated since, from one time stamp to the next: rows that move to the end are met again there."""
         found: dict[str, Record] = {}
-        low, offset = since, 0
-        while True:
+        seen: set[str] = set()
+        low, offset = since.astimezone(UTC), 0
+        for _ in range(_MOST_PAGES):
             ours = f"correlation_display={_DISPLAY}^correlation_idISNOTEMPTY"
             query = f"{ours}^sys_updated_on>={low:%Y-%m-%d %H:%M:%S}^ORDERBYsys_updated_on^ORDERBYsys_id"
             page = await self._rows(query, offset)
             records = [record for row in page.rows if (record := self._record(row)).reference]
             found.update({record.key: record for record in records})
+            keys = {raw(row, "sys_id") for row in page.rows}
+            fresh, seen = keys - seen, seen | keys
             # A page may be short, or empty, because its rows are not for this account to see.
             offset += len(page.rows) or _PAGE
-            if offset >= (page.total or 0) and (page.total is not None or not page.rows):
+            if offset >= (page.total or 0) and (page.total is not None or not fresh):
                 return list(found.values())
             last = max((record.changed_at for record in records if record.changed_at), default=low)
             low, offset = (last, 0) if last > low else (low, offset)
+        raise strange(self.name, f"more than {_MOST_PAGES} pages of tickets")
 
     async def check(self) -> list[Finding]:
         """Who we are, and whether table, users, groups and choices are there."""
@@ -180,13 +195,22 @@ class Backend(TicketSystem):
         ours = [one for one in results if at(one, "table") == self._options.table] or results
         for one in ours:
             if at(one, "status").lower() in ("error", "skipped"):
-                why = at(one, "error_message") or at(one, "status_message") or "its log says why"
-                told = f"the transform map {at(one, 'transform_map')!r} of {self._options.import_set} refused it: {why}"
-                raise DeliveryError(Reason.REFUSED, f"{self.name}: {told}", retry=False)
+                raise self._not_transformed(one)
         made = next((at(one, "sys_id") for one in ours if at(one, "sys_id")), "")
-        query = f"sys_id={made}" if made else f"correlation_id={quoted(fields['correlation_id'])}^ORDERBYsys_created_on"
-        found = (await self._rows(query, fields=tuple(dict.fromkeys((*_FIELDS, *fields))))).rows
-        return next((row for row in found if made or raw(row, "correlation_id") == fields["correlation_id"]), None)
+        query = f"sys_id={quoted(made)}" if made else f"correlation_id={quoted(fields['correlation_id'])}"
+        try:
+            page = await self._rows(f"{query}^ORDERBYsys_created_on", fields=tuple(dict.fromkeys((*_FIELDS, *fields))))
+        except DeliveryError:
+            return None  # the row is taken; what cannot be read now is looked up later
+        found = [row for row in page.rows if made or raw(row, "correlation_id") == fields["correlation_id"]]
+        if ours and not found and not page.total and all(at(one, "status").lower() == "ignored" for one in ours):
+            raise self._not_transformed(ours[0])
+        return found[0] if found else None
+
+    def _not_transformed(self, result: dict[str, Any]) -> DeliveryError:
+        why = at(result, "error_message") or at(result, "status_message") or "its log says why"
+        told = f"the transform map {at(result, 'transform_map')!r} of {self._options.import_set} made no ticket: {why}"
+        return DeliveryError(Reason.REFUSED, f"{self.name}: {told}", retry=False)
 
     async def _named(self, element: Element) -> tuple[dict[str, str], list[str]]:
         """Caller, group and configuration item by their sys_ids, and what could not be found, in words."""
@@ -214,7 +238,7 @@ class Backend(TicketSystem):
         return next((row for row in page.rows if raw(row, field).casefold() == number.casefold()), None)
 
     def _path(self, key: str) -> str:
-        return f"api/now/table/{self._options.table}/{key}"
+        return f"api/now/table/{self._options.table}/{quote(key, safe='')}"
 
     def _state(self, record: Record, wanted: Wanted) -> dict[str, str]:
         """The state, and what ServiceNow wants to be told with it; what a person said when resolving stays."""
@@ -237,7 +261,10 @@ class Backend(TicketSystem):
 
     async def _require_note(self, record: Record, wanted: Wanted) -> None:
         """A closed incident drops what is written into its journals."""
-        stands = await self.read(record.number)
+        try:
+            stands = await self.read(record.number)
+        except DeliveryError:
+            return  # it was taken as far as is known
         if stands and stands.notes and not await self.told(stands, wanted.mark):
             told = f"{record.number} of {self.name} is {record.state or record.status} and takes no notes any more"
             raise DeliveryError(Reason.REFUSED, f"{told}; reopen it, or drop the delivery", retry=False)
@@ -245,8 +272,8 @@ class Backend(TicketSystem):
     def _record(self, row: dict[str, Any], notes: tuple[Any, ...] = ()) -> Record:
         sys_id = raw(row, "sys_id")
         number = raw(row, "number") or sys_id
-        if not number:
-            raise strange(self.name, "a ticket without a number")
+        if not sys_id:
+            raise strange(self.name, "a ticket without a sys_id")
         return Record(
             number=number,
             reference=raw(row, "correlation_id"),

@@ -1,4 +1,4 @@
-"""Asks the running service: one POST of JSON, and its answer.
+"""Asks the running service: one request, and its answer in JSON.
 
 Knows where the service listens and the admin token; not what is asked.
 """
@@ -14,7 +14,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from tocsin.errors import SettingsError, TocsinError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tocsin.cli.given import Given
     from tocsin.settings.tree import Listen
@@ -69,9 +69,40 @@ def admin(given: Given, path: str, value: object = None) -> dict[str, Any]:
         RefusedError: It will not do it.
         SettingsError: The admin token cannot be read.
     """
+    return _done(post(f"{address(given.settings.listen)}/-/{path}", value, _admin_headers(given)))
+
+
+def looked_up(given: Given, path: str) -> dict[str, Any]:
+    """What the service tells at an address under `/-/`; raises what `admin` raises."""
+    return _done(send("GET", f"{address(given.settings.listen)}/-/{path}", _admin_headers(given), None))
+
+
+def lines(given: Given, path: str, value: object) -> Iterator[dict[str, Any]]:
+    """What the service answers line by line to a POST under `/-/`, each as it comes; raises what `admin` raises.
+
+    One line may take as long as `_PATIENCE`; all of them, as long as they take.
+    """
+    url = f"{address(given.settings.listen)}/-/{path}"
+    headers = {"Content-Type": "application/json", **_admin_headers(given)}
+    request = Request(url, json.dumps(value).encode(), headers, method="POST")  # noqa: S310 - see `send`
+    service = url.split("/", 3)[2]
+    try:
+        with build_opener(ProxyHandler({}), _NoRedirects).open(request, timeout=_PATIENCE) as response:
+            for line in response:
+                yield _object(line, service)
+    except HTTPError as error:
+        with error:
+            raise RefusedError(said(Answer(error.code, _object(error.read(), service)))) from None
+    except (OSError, HTTPException) as error:
+        raise _silent(service, error) from None
+
+
+def _admin_headers(given: Given) -> dict[str, str]:
     token = given.settings.admin.token_file
-    headers = bearer(given.read_secret(str(token))) if token else {}
-    answer = post(f"{address(given.settings.listen)}/-/{path}", value, headers)
+    return bearer(given.read_secret(str(token))) if token else {}
+
+
+def _done(answer: Answer) -> dict[str, Any]:
     if answer.status >= _REFUSED:
         raise RefusedError(said(answer))
     return answer.body
@@ -91,8 +122,8 @@ def post(url: str, value: object, headers: Mapping[str, str]) -> Answer:
     return send("POST", url, {"Content-Type": "application/json", **headers}, json.dumps(value).encode())
 
 
-def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Send a body as it is; the same otherwise."""
+def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    """Send a body as it is, or none; the same otherwise."""
     request = Request(url, body, dict(headers), method=method)  # noqa: S310 - the address is built here and is always http
     service = url.split("/", 3)[2]
     try:
@@ -102,11 +133,13 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answ
         with error:
             return Answer(error.code, _object(error.read(), service))
     except (OSError, HTTPException) as error:
-        cause = getattr(error, "reason", error)
-        why = getattr(cause, "strerror", None) or cause
-        raise SilentError(
-            f"tocsin does not answer at {service} ({why}): start it with make run or tocsin serve"
-        ) from None
+        raise _silent(service, error) from None
+
+
+def _silent(service: str, error: Exception) -> SilentError:
+    cause = getattr(error, "reason", error)
+    why = getattr(cause, "strerror", None) or cause
+    return SilentError(f"tocsin does not answer at {service} ({why}): start it with make run or tocsin serve")
 
 
 def _object(body: bytes, service: str) -> dict[str, Any]:

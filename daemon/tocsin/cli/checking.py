@@ -18,10 +18,10 @@ from tocsin import backends, fleet, rules, units
 from tocsin.cli import asking, findings, show, sourcing
 from tocsin.cli.findings import Format
 from tocsin.cli.given import FILES, SERVICE, Given, Json, SettingsFile, given
-from tocsin.cli.testing import ticketing
 from tocsin.errors import Code, RuleError, SettingsError, StoreError
 from tocsin.settings import exposed
 from tocsin.store import seen
+from tocsin.ticketing import ticketing, unreached
 from tocsin.workbench import lint
 from tocsin.workbench.lint import Finding, Severity
 
@@ -135,6 +135,9 @@ def _check_settings(given: Given, found: Found) -> None:
         found.counts["settings"] = {"file": str(given.file), **counts}
     told = filter(None, map(exposed, _secrets(given.settings)))
     found.findings += [Finding(code=Code.SECRET_EXPOSED, severity=Severity.WARNING, problem=one) for one in told]
+    for number, earlier in unreached(given.settings):
+        sentence = f"routing.{number} is never reached: routing.{earlier} asks for nothing, so it takes every element"
+        found.findings.append(Finding(code=Code.ROUTE_UNREACHED, severity=Severity.WARNING, problem=sentence))
 
 
 def _secrets(part: BaseModel) -> Iterator[Path]:
@@ -177,7 +180,7 @@ def _check_rules(given: Given, found: Found, span: timedelta) -> None:
     if elements is None:
         looked = lint.warnings(rule_set.warnings)
     else:
-        looked = lint.look(rule_set, elements, ticketing(given), _seen(settings.state, span))
+        looked = lint.look(rule_set, elements, ticketing(settings), _seen(settings.state, span))
     found.findings += looked
     if all(one.severity != Severity.ERROR for one in looked):
         counts = {"files": len(rule_set.files), "rules": len(rule_set.rules), "tests": len(rule_set.tests)}

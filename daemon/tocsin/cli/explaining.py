@@ -239,5 +239,8 @@ def _of_incident(told: IncidentTold, lang: Language) -> Iterator[tuple[str, str]
     yield "alerts", f"{told.alerts}, {told.firing} firing now"
     yield from told.life.items()
     if told.ticket:
-        yield "ticket", f"{told.ticket.number}, {words.status(told.ticket.status, lang)}, in {told.ticket.backend}"
+        number = words.number(told.ticket.number, lang, pending=True)
+        yield "ticket", f"{number}, {words.status(told.ticket.status, lang)}, in {told.ticket.backend}"
         yield "address", told.ticket.url
+    for line in told.informed:
+        yield "informed", words.informed(line, lang)

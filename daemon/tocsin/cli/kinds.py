@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from tocsin import backends
 from tocsin.backends import Finding, Level
+from tocsin.backends._orange_mapping import shipped as shipped_mapping
+from tocsin.backends._orange_swagger import import_swagger
 from tocsin.cli import shipped, show
 from tocsin.cli.given import Json, SettingsFile, given
 from tocsin.errors import DeliveryError, SettingsError
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tocsin.backends import Kind
     from tocsin.cli.given import Given
 
+T = TypeVar("T")
 KindName = Annotated[
     str, typer.Argument(metavar="KIND", help="The kind of ticket system; `tocsin backend kinds` lists them.")
 ]
@@ -58,20 +64,75 @@ def check(ctx: typer.Context, name: Name, config: SettingsFile = None, *, json: 
         raise typer.Exit(1)
 
 
+def subscribe(ctx: typer.Context, name: Name, config: SettingsFile = None, *, json: Json = False) -> None:
+    """Have a ticket system tell tocsin of changes, where its kind can be asked to: TMF621's hub.
+
+    Once is enough. Exit code 1 when it will not.
+    """
+    finding = asyncio.run(_asked(given(ctx, config), name, _subscribed))
+    if json:
+        show.data(finding)
+    else:
+        show.line(finding.told)
+    if finding.level == Level.ERROR:
+        raise typer.Exit(1)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The vendor's Swagger 2.0 file, in JSON.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Print the mapping of kind orange that a Swagger file of its Incident API says, for the option `mapping`.
+
+    What was found, and what the API requires and nothing fills, is told on standard error.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    found = import_swagger(text, shipped_mapping())
+    if json:
+        show.data({"mapping": found.text, "findings": found.findings})
+        return
+    for finding in found.findings:
+        typer.echo(f"{finding.level.value}: {finding.what}: {finding.told}", err=True)
+    typer.echo(found.text, nl=False)
+
+
+async def _subscribed(backend: backends.Backend) -> Finding:
+    asks = getattr(backend, "subscribe", None)
+    if asks is None:
+        told = "this kind is not asked to tell: set its webhook up in the ticket system, or let it be polled"
+        return Finding(level=Level.ERROR, what="subscribe", told=told)
+    finding: Finding = await asks()
+    return finding
+
+
+async def _check(backend: backends.Backend) -> list[Finding]:
+    return await backend.check()
+
+
 async def _checked(of: Given, name: str) -> list[Finding]:
+    found = await _asked(of, name, _check)
+    return [found] if isinstance(found, Finding) else found
+
+
+async def _asked(of: Given, name: str, ask: Callable[[backends.Backend], Awaitable[T]]) -> T | Finding:
+    """What a ticket system of the settings answers; a finding when it is embedded, or cannot be asked."""
     configured = of.settings.backends.get(name)
     if configured is None:
         hint = nearest(name, of.settings.backends) or f"there are {', '.join(of.settings.backends)}"
         raise SettingsError(f'no backend is called "{name}"; {hint}')
     if _kind(configured.kind).embedded:
-        return [Finding(level=Level.FINE, what="kind", told="it is part of tocsin: there is nothing to ask")]
+        return Finding(level=Level.FINE, what="kind", told="it is part of tocsin: there is nothing to ask")
     async with backends.open_session() as session:
         outside = backends.Outside(session=session, read_secret=of.read_secret, clock=lambda: datetime.now(UTC))
         backend = backends.build(configured.kind, name, configured.options, outside)
         try:
-            return await backend.check()
+            return await ask(backend)
         except DeliveryError as error:
-            return [Finding(level=Level.ERROR, what=error.reason.value, told=error.detail)]
+            return Finding(level=Level.ERROR, what=error.reason.value, told=error.detail)
 
 
 def _kind(name: str) -> Kind:

@@ -18,6 +18,7 @@ from tocsin.cli.given import FILES, Given, Json, SettingsFile, given
 from tocsin.cli.moments import Since, Until, moment
 from tocsin.errors import StoreError
 from tocsin.store.history import history as past
+from tocsin.ticketing import ticketing
 from tocsin.wording import span
 from tocsin.workbench import exporting
 from tocsin.workbench.replay import Job, Run, budget, report
@@ -105,6 +106,7 @@ def replay(  # noqa: PLR0913 - the options of a verb
         candidate=_files(of, rules_ or of.settings.rules.shadow or of.settings.rules.path),
         live_fleet=of.settings.fleet.path,
         candidate_fleet=fleet or of.settings.fleet.path,
+        ticketing=ticketing(of.settings),
     )
     result = _run(Run(job))
     if html:
@@ -115,9 +117,7 @@ def replay(  # noqa: PLR0913 - the options of a verb
     else:
         _tell(result, limit)
     for one in over:
-        show.line(
-            show.styled("over budget: ", "bold red"), f"{one.text} (it is {budget.value(one, result):g})", err=True
-        )
+        _tell_over(one.text, budget.value(one, result))
     if over:
         raise typer.Exit(_OVER_BUDGET)
 
@@ -158,6 +158,10 @@ def _write(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{file}: the report cannot be written: {error.strerror}") from error
+
+
+def _tell_over(text: str, value: float) -> None:
+    show.line(show.styled("over budget: ", "bold red"), f"{text} (it is {value:g})", err=True)
 
 
 def _tell(result: Result, limit: int) -> None:
@@ -233,6 +237,8 @@ def _ticket(ticket: Ticket | None, other: Ticket | None) -> str:
     if ticket.declared_at is None:
         return f"over during the hold ({ticket.rule})"
     words = [ticket.element, ticket.impact.value, ticket.rule]
+    if other and other.declared_at and ticket.backends != other.backends:
+        words.append(f"told to {' and '.join(ticket.backends)}")
     if other and other.declared_at and ticket.declared_at > other.declared_at:
         words.append(f"{span(ticket.declared_at - other.declared_at)} later")
     return ", ".join(words)

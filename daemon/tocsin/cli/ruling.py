@@ -21,8 +21,8 @@ from tocsin.model import Action
 from tocsin.rules import folder
 from tocsin.store import changes, shadows
 from tocsin.store.reader import reader
+from tocsin.ticketing import ticketing
 from tocsin.workbench import promotion
-from tocsin.workbench.testing import Ticketing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -232,7 +232,7 @@ def _places(of: Given) -> promotion.Places:
         fleet=settings.fleet.path,
         state=settings.state,
         backends=frozenset(settings.backends),
-        ticketing=Ticketing(default_backend=settings.default_backend, priorities=settings.desk.priority),
+        ticketing=ticketing(settings),
     )
 
 

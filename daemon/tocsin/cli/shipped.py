@@ -34,6 +34,14 @@ def snippets(kind: str) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
+def backend_snippet(kind: str) -> str:
+    """Settings to paste for a kind of backend, with what to prepare in the ticket system; empty when there are none."""
+    there = _ROOT / "config" / "backends"
+    folder = there if there.is_dir() else _PACKAGE / "shipped" / "backends"
+    path = folder / f"{kind}.yaml"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def samples(kind: str) -> list[Sample]:
     """The messages of one problem, in order."""
     folder = _folder("tests", "samples") / kind

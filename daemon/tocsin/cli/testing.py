@@ -21,14 +21,16 @@ from tocsin.fleet import Fleet
 from tocsin.rules import RuleSet
 from tocsin.rules.loader import PAYLOADS, SUFFIXES, TABLES
 from tocsin.rules.timeline import RuleTest
+from tocsin.ticketing import ticketing
 from tocsin.workbench import junit
 from tocsin.workbench.coverage import Coverage, coverage
 from tocsin.workbench.junit import Ran
-from tocsin.workbench.play import Ticketing
 from tocsin.workbench.testing import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tocsin.workbench.ticketing import Ticketing
 
 app = typer.Typer()
 
@@ -112,7 +114,7 @@ def prove(  # noqa: PLR0913 - the options of a verb
     chosen = list(_chosen(of, paths or [of.settings.rules.path], elements, match))
     if match and not any(one.tests for one in chosen):
         raise RuleError(f'no test has "{match}" in its name')
-    done = _run(chosen, ticketing(of))
+    done = _run(chosen, ticketing(of.settings))
     covered = {one.chosen.folder: one.coverage() for one in done} if cover or fail_under is not None else {}
     files = _by_file(done)
     if junit_file:
@@ -124,11 +126,6 @@ def prove(  # noqa: PLR0913 - the options of a verb
     too_little = fail_under is not None and any(each.percent < fail_under for each in covered.values())
     if too_little or any(ran.outcome.failures for one in done for ran in one.ran):
         raise typer.Exit(_FAILED)
-
-
-def ticketing(of: Given) -> Ticketing:
-    """Return what the tests of rules are told of the settings."""
-    return Ticketing(default_backend=of.settings.default_backend, priorities=of.settings.desk.priority)
 
 
 # --- which tests -----------------------------------------------------------------------------------------------------

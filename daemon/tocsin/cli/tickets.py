@@ -124,7 +124,9 @@ def show_ticket(line: TicketLine, notes: list[NoteLine], lang: Language) -> None
     """Print the whole ticket for people."""
     cells = dict(zip(_COLUMNS, _row(line, lang), strict=True))
     more = {"backend": line.backend, "alerts": str(line.alerts), "address": line.url, "updated": show.moment(line.at)}
-    show.facts((words.heading(name, lang), value) for name, value in {**cells, **more}.items())
+    facts = [(words.heading(name, lang), value) for name, value in {**cells, **more}.items()]
+    informed = [(words.heading("informed", lang), words.informed(one, lang)) for one in line.informed]
+    show.facts([*facts, *informed])
     if notes:
         show.line()
         told = [(show.moment(note.at), note.actor, words.text(note.text, lang)) for note in notes]
@@ -133,7 +135,7 @@ def show_ticket(line: TicketLine, notes: list[NoteLine], lang: Language) -> None
 
 def _row(line: TicketLine, lang: Language) -> tuple[str, ...]:
     return (
-        line.number,
+        words.number(line.number, lang, pending=True),
         words.status(line.status, lang),
         words.text(line.name, lang),
         line.element,

@@ -19,6 +19,7 @@ from tocsin.cli.sourcing import shown
 from tocsin.errors import PayloadError
 from tocsin.model import LANGUAGES, Action, Alert, Decision, Status, Unreadable
 from tocsin.rules import engine
+from tocsin.ticketing import ticketing
 from tocsin.wording import span
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class _Trial:
         self._now = now
         self._rules = rules.load(folder, known_backends=frozenset(of.settings.backends))
         self._fleet = fleet.load(of.settings.fleet.path)
-        self._backend = ""
+        self._ticketing = ticketing(of.settings)
 
     def entries(
         self, file: Any, kind: str, source: str, content_type: str, headers: Any = None
@@ -93,7 +94,6 @@ class _Trial:
         kind = kind or (known[source].kind if source in known else _GENERIC)
         source = source or next((name for name, one in known.items() if one.kind == kind), kind)
         configured = known[source].options if source in known and known[source].kind == kind else {}
-        self._backend = known[source].backend if source in known else ""
         of = sourcing.kind(kind)
         options = sourcing.options(of, configured, f"sources.{source}.options")
         entries = sourcing.parse(of, options, sourcing.payload(of, file, content_type, source, headers), self._now)
@@ -102,15 +102,19 @@ class _Trial:
         return entries
 
     def decide(self, alert: Alert) -> Decision:
-        """The decision, with every rule before the one that matched as its trace."""
+        """The decision as the service follows it, with every rule before the one that matched as its trace."""
         decision = engine.decide(alert, self._rules, self._fleet, self._now)
+        decision = self._ticketing.routed(decision, alert.source)
         return replace(decision, trace=tuple(engine.explain(alert, self._rules, self._now)))
 
     def as_data(self, entry: Alert | Unreadable) -> dict[str, Any]:
-        """What was decided, for programs."""
+        """What was decided, for programs; `told`: the backend it would be declared in, then those that are informed."""
         if isinstance(entry, Unreadable):
             return {"unreadable": entry}
-        return {"alert": shown(entry), "decision": self.decide(entry)}
+        decision = self.decide(entry)
+        backend, informed = self._ticketing.whom(decision.policy) if decision.policy else ("", ())
+        told = [backend, *informed] if backend else []
+        return {"alert": shown(entry), "decision": decision, "told": told}
 
     def tell(self, alert: Alert) -> None:
         """Print what was decided for people."""
@@ -151,10 +155,12 @@ class _Trial:
             yield "impact", f"{impact} ({', '.join(words.impact(impact, lang) for lang in Language)})"
         if policy is None or element is None or impact is None:
             return
-        backend = policy.backend or self._backend or settings.default_backend
+        backend, informed = self._ticketing.whom(policy)
         if backend == self._given.desk:
             yield "priority", settings.desk.priority[impact][element.criticality]
         yield "backend", backend
+        yield "informed", ", ".join(informed)
+        yield "language", policy.language
         yield "key", decision.dedup_key
         yield from _policy(policy)
         for language in LANGUAGES:

@@ -17,8 +17,8 @@ from tocsin.cli import asking, show
 from tocsin.cli.given import FILES, SERVICE, Given, Json, SettingsFile, given
 from tocsin.cli.moments import Since, moment
 from tocsin.cli.sourcing import shown
-from tocsin.cli.testing import ticketing
 from tocsin.errors import RuleError, StoreError
+from tocsin.ticketing import ticketing
 from tocsin.workbench import testing
 from tocsin.workbench.unmapped import Group, Proposal, Unmapped, read
 
@@ -229,7 +229,7 @@ def _written(of: Given, proposals: tuple[Proposal, ...], name: str) -> Path:
         raise typer.BadParameter(f"{name!r} is no name of a rule file, such as {proposal.file}")
     rule_set = rules.load(settings.rules.path, known_backends=frozenset(settings.backends))
     candidate = rules.build({**rule_set.files, path.name: proposal.text}, folder=str(settings.rules.path))
-    testing.check(candidate, fleet.load(settings.fleet.path), ticketing(of))
+    testing.check(candidate, fleet.load(settings.fleet.path), ticketing(settings))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(proposal.text)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.model import Impact, State, TicketStatus
-from tocsin.wording import IMPACT_WORDS
+from tocsin.model import DeliveryAction, Impact, State, TicketStatus
+from tocsin.wording import ACTION_WORDS, IMPACT_WORDS
 
 if TYPE_CHECKING:
     from tocsin.cli.given import Language
     from tocsin.model import Texts
+    from tocsin.store.listing import InformedLine
 
 _STATUS = {
     TicketStatus.DECLARED: {"en": "Declared", "fr": "Déclaré"},
@@ -29,6 +30,8 @@ _STATE = {
     State.CLEAR: {"en": "Clear", "fr": "Rétabli"},
     State.CLOSED: {"en": "Closed", "fr": "Clos"},
 }
+_PENDING = {"en": "number pending", "fr": "numéro en attente"}
+_UNTOLD = {"en": "still to be told", "fr": "reste à informer"}
 _FRENCH = {
     "number": "numéro",
     "status": "statut",
@@ -43,11 +46,20 @@ _FRENCH = {
     "last seen": "vu le",
     "due": "échéance",
     "updated": "mis à jour",
+    "informed": "informé",
     "address": "adresse",
     "at": "le",
     "actor": "par",
     "flapping": "instable",
     "touched": "pris en charge",
+    "attempts": "tentatives",
+    "reason": "motif",
+    "made": "fait le",
+    "settled": "réglé le",
+    "in doubt": "en doute",
+    "why": "pourquoi",
+    "opened": "ouvert le",
+    "previous": "précédent",
 }
 
 
@@ -60,6 +72,23 @@ def impact(word: str, lang: Language) -> str:
 def status(word: str, lang: Language) -> str:
     """Label of a ticket's status, such as `En cours`."""
     return _STATUS[TicketStatus(word)][lang]
+
+
+def informed(line: InformedLine, lang: Language) -> str:
+    """What an informed backend was told: `noc: INC42, Declared`."""
+    if not line.status:
+        return f"{line.backend}: {_UNTOLD[lang]}"
+    return f"{line.backend}: {', '.join(filter(None, (number(line.number, lang, pending=line.status != TicketStatus.CANCELLED), status(line.status, lang))))}"
+
+
+def number(told: str, lang: Language, *, pending: bool) -> str:
+    """A ticket's number, or that its ticket system has still to tell it."""
+    return told or (_PENDING[lang] if pending else "")
+
+
+def action(word: str, lang: Language) -> str:
+    """What a delivery asks for."""
+    return ACTION_WORDS[DeliveryAction(word)][lang]
 
 
 def state(word: str, lang: Language) -> str:

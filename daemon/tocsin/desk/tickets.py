@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tocsin.desk import events
+from tocsin.desk.events import Journal, Kind
 from tocsin.model import (
     Criticality,
     Delivery,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 PriorityTable = Mapping[Impact, Mapping[Criticality, Priority]]
 """Impact → criticality of the element → priority; complete in both."""
 
+_ACTOR = "tocsin"
 _ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
 
 
@@ -42,13 +46,35 @@ class DeskTicket(Struct, frozen=True, kw_only=True):
     priority: Priority
     criticality: Criticality
     assignee: str
+    rejected: bool = False
+    """Cancelled, because it was refused when it was declared."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a ticket is to stand after a change."""
+
+    status: TicketStatus
+    impact: Impact
+    priority: Priority
+    assignee: str
+    rejected: bool = False
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """Who changes a ticket, why its status is another, and what else was changed, in the words of TMF621."""
+
+    actor: str
+    reason: Texts = {}
+    fields: tuple[str, ...] = ()
 
 
 class Desk:
     """The desk as a backend that takes part in the transaction; implements `store.Embedded`."""
 
-    def __init__(self, priorities: PriorityTable) -> None:
+    def __init__(self, priorities: PriorityTable, journal: Journal | None = None) -> None:
+        """`journal`: where what happens to tickets is written down; without it nobody is told."""
         self._priorities = priorities
+        self.journal = journal or Journal()
 
     def deliver(self, tx: Transaction, delivery: Delivery, now: datetime) -> Receipt:
         """Do what the delivery says. Nothing is ever in doubt here, so an `open` opens."""
@@ -73,11 +99,40 @@ class Desk:
         now: datetime,
     ) -> Receipt:
         """A person takes, changes or closes a ticket, or writes on it."""
-        status = status or ticket.status
-        _write(tx, ticket, (status, ticket.impact, ticket.priority, actor), now)
+        standing = Standing(
+            status=status or ticket.status, impact=ticket.impact, priority=ticket.priority, assignee=actor
+        )
+        reason = {"en": note, "fr": note} if note else {}
         if note:
-            _write_note(tx, ticket.id, actor, {"en": note, "fr": note}, now)
-        return Receipt(number=ticket.number, status=status)
+            write_note(tx, ticket.id, (actor, reason), now)
+        fields = ("note",) if note else ()
+        self.change(tx, ticket, standing, Why(actor=actor, reason=reason, fields=fields), now)
+        return Receipt(number=ticket.number, status=standing.status)
+
+    def change(self, tx: Transaction, ticket: DeskTicket, standing: Standing, why: Why, now: datetime) -> None:
+        """Let a ticket stand otherwise: its row, its history, and what is told of it."""
+        ended = rows.micros(now) if standing.status in _ENDED else None
+        before = events.word(ticket.status, rejected=ticket.rejected)
+        after = events.word(standing.status, rejected=standing.rejected)
+        tx.update(
+            "update_desk_ticket",
+            (
+                standing.status.value,
+                int(after == events.REJECTED),
+                standing.impact.value,
+                standing.priority.value,
+                standing.assignee,
+                rows.micros(now),
+                ended,
+                ticket.id,
+            ),
+        )
+        if after != before:
+            write_status(tx, ticket.id, after, why, now)
+        fields = why.fields
+        if standing.impact != ticket.impact and "severity" not in fields:
+            fields = (*fields, "severity")
+        self.journal.write(tx, ticket.id, events.kinds(before, after, fields), after, fields, now)
 
     def priority(self, impact: Impact, criticality: Criticality) -> Priority:
         """The priority of a ticket: a table, so that operations can change it without us."""
@@ -111,9 +166,13 @@ class Desk:
                 at,
                 at,
                 None,
+                0,
             ),
         )
         _write_notes(tx, row, body.notes, now)
+        if body.status != TicketStatus.DECLARED:
+            write_status(tx, row, body.status.value, Why(actor=_ACTOR), now)
+        self.journal.write(tx, row, iter((Kind.CREATED,)), body.status.value, (), now)
         return Receipt(number=number, status=body.status)
 
     def _change(self, tx: Transaction, ticket: DeskTicket, delivery: Delivery, now: datetime) -> Receipt:
@@ -122,7 +181,12 @@ class Desk:
         impact, priority = ticket.impact, ticket.priority
         if body.impact != impact:
             impact, priority = body.impact, self.priority(body.impact, ticket.criticality)
-        _write(tx, ticket, (status, impact, priority, ticket.assignee), now)
+        standing = Standing(status=status, impact=impact, priority=priority, assignee=ticket.assignee)
+        if status == ticket.status:
+            standing = replace(standing, rejected=ticket.rejected)
+        reason = body.notes[-1] if body.notes else {}
+        fields = ("note",) if body.notes else ()
+        self.change(tx, ticket, standing, Why(actor=_ACTOR, reason=reason, fields=fields), now)
         return Receipt(number=ticket.number, status=status)
 
 
@@ -149,22 +213,23 @@ def _ticket(found: list[tuple[Any, ...]]) -> DeskTicket | None:
         priority=Priority(row[5]),
         criticality=Criticality(row[6]),
         assignee=row[7],
+        rejected=bool(row[8]),
     )
-
-
-def _write(
-    tx: Transaction, ticket: DeskTicket, changed: tuple[TicketStatus, Impact, Priority, str], now: datetime
-) -> None:
-    at = rows.micros(now)
-    closed_at = at if changed[0] in _ENDED else None
-    status, impact, priority, assignee = changed
-    tx.update("update_desk_ticket", (status.value, impact.value, priority.value, assignee, at, closed_at, ticket.id))
 
 
 def _write_notes(tx: Transaction, ticket: int, notes: tuple[Texts, ...], now: datetime) -> None:
     for text in notes:
-        _write_note(tx, ticket, "tocsin", text, now)
+        write_note(tx, ticket, (_ACTOR, text), now)
 
 
-def _write_note(tx: Transaction, ticket: int, actor: str, text: Texts, now: datetime) -> None:
-    tx.insert("insert_desk_note", (tx.next("desk_notes"), ticket, rows.micros(now), actor, rows.encode_text(text)))
+def write_note(tx: Transaction, ticket: int, said: tuple[str, Texts], now: datetime, key: str = "") -> None:
+    """Write a note, actor and text, on a ticket; `key` is its id where it was written, if it has one there."""
+    actor, text = said
+    row = (tx.next("desk_notes"), ticket, rows.micros(now), actor, rows.encode_text(text), key)
+    tx.insert("insert_desk_note", row)
+
+
+def write_status(tx: Transaction, ticket: int, status: str, why: Why, now: datetime) -> None:
+    """Write into a ticket's history that its status is another one now; `status` as `events.word` has it."""
+    reason = rows.encode_text(why.reason)
+    tx.insert("insert_desk_status", (tx.next("desk_statuses"), ticket, rows.micros(now), status, why.actor, reason))

@@ -97,7 +97,7 @@ class Assembly:
         # Rules and tests are checked one by one, so that a mistake in one hides nothing that is wrong with another.
         listed = {name: data[name] for name in ("rules", "tests") if isinstance(data.get(name), list)}
         head = self._valid(schema.RuleFile, data | {name: [] for name in listed}, positions, ()) or schema.RuleFile()
-        self._shop.check_backend(head.defaults.backend, positions, ("defaults", "backend"))
+        self._shop.check_told(head.defaults, head.defaults, positions, ("defaults",))
         for number, written in enumerate(listed.get("rules", ())):
             self._add_rule(written, head.defaults, positions, ("rules", number))
         for number, written in enumerate(listed.get("tests", ())):

@@ -61,7 +61,26 @@ class Shop:
     errors: list[RuleError] = field(default_factory=list)
     warnings: list[RuleError] = field(default_factory=list)
 
-    def check_backend(self, backend: str | None, positions: Positions, path: Path) -> None:
+    def check_told(self, written: schema.Lifetime, life: schema.Lifetime, positions: Positions, path: Path) -> None:
+        """Note what is wrong with the backends of a rule or of a file's defaults.
+
+        `written` is what stands at `path`; `life` says it together with the defaults.
+        """
+        self._check_backend(written.backend, positions, (*path, "backend"))
+        for number, name in enumerate(written.inform or ()):
+            here = (*path, "inform", number)
+            self._check_backend(name, positions, here)
+            if name in (written.inform or ())[:number]:
+                self._contradicts(f'"{name}" is informed already: name it once', positions, here)
+        if life.backend is not None and life.backend in (life.inform or ()):
+            sentence = f'"{life.backend}" gets the ticket itself: leave it out of "inform"'
+            own = "inform" if written.inform else "backend"
+            self._contradicts(sentence, positions, (*path, own))
+
+    def _contradicts(self, sentence: str, positions: Positions, path: Path) -> None:
+        self.errors.append(positions.problem(sentence, path, code=Code.CONTRADICTION))
+
+    def _check_backend(self, backend: str | None, positions: Positions, path: Path) -> None:
         """Note a backend that the settings do not have; where they are not known, any will do."""
         if backend is not None and self.backends and backend not in self.backends:
             hint = nearest(backend, self.backends) or f"there are {', '.join(sorted(self.backends))}"
@@ -138,7 +157,7 @@ class Compiler:
         said = (written.element, written.impact)
         life = policies.inherited(written, self._defaults)
         columns, captures = self._shop.columns, self._captures
-        self._shop.check_backend(written.backend, self._positions, (*self._path, "backend"))
+        self._shop.check_told(written, life, self._positions, self._path)
         element = self._made(lambda: declaring.element(said[0], self._lookup, columns, captures))
         impact = self._made(lambda: declaring.impact(said[1], columns, captures))
         key = self._made(lambda: declaring.key(life.key or DEFAULT_KEY, written.id, captures))

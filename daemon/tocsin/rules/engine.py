@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tocsin.model import LANGUAGES, Action, Decision, Element, Impact, Texts, Tried
 from tocsin.rules import texts
@@ -50,13 +49,6 @@ def explain(alert: Alert, rule_set: RuleSet, now: datetime) -> list[Tried]:
             break
         tried.append(outcome)
     return tried
-
-
-def with_backend(decision: Decision, backend: str) -> Decision:
-    """Return the decision for its source's own backend, where the rule names none."""
-    if not backend or decision.policy is None or decision.policy.backend:
-        return decision
-    return replace(decision, policy=replace(decision.policy, backend=backend))
 
 
 def _first(rules: Iterable[Rule], alert: Alert, rule_set: RuleSet, fleet: Fleet, now: datetime) -> Decision:

@@ -166,7 +166,9 @@ class Expectation(Model):
     tickets: Maybe[Count] = None
     """How many tickets were declared so far: their ticket system knows of them."""
     deliveries: Maybe[tuple[DeliveryAction, ...]] = None
-    """All that was sent to ticket systems so far, in order: open, update, note, close, reopen."""
+    """All that was sent so far to the ticket systems that declare, in order: open, update, note, close, reopen."""
+    informed: Maybe[dict[str, tuple[DeliveryAction, ...]]] = None
+    """All that was sent so far to each ticket system that is only informed, in order: `{noc: [open, close]}`."""
     waiting: Maybe[Count] = None
     """How many deliveries wait for a ticket system that is down."""
     state: Maybe[State] = None
@@ -179,6 +181,10 @@ class Expectation(Model):
     """Reference of the element of the latest decision."""
     impact: Maybe[Impact] = None
     """Impact of the latest decision."""
+    backend: Maybe[Text] = None
+    """Name of the ticket system that the latest incident is declared in, by rule, routing, source or default."""
+    inform: Maybe[tuple[Text, ...]] = None
+    """Names of the ticket systems that are informed of it, in any order; `[]` for none."""
     priority: Maybe[Priority] = None
     """Priority that the desk gives the ticket, from P1 to P4."""
     key: Maybe[Text] = None

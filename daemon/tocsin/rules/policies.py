@@ -41,10 +41,12 @@ def _policy(life: Lifetime, hold: timedelta) -> Policy:
     flap = life.flap
     return Policy(
         backend=life.backend or UNSAID.backend,
+        inform=life.inform,
         hold=hold,
         flap=Flap(changes=flap.changes, within=flap.within, quiet=flap.quiet) if flap else None,
         close_after=after,
         unless_touched=unless_touched,
+        closed_by_person=life.closed_by_person or UNSAID.closed_by_person,
         reopen=UNSAID.reopen if life.reopen is None else life.reopen,
     )
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
-from tocsin.model import Impact  # noqa: TC001 - pydantic reads it
+from tocsin.model import ClosedByPerson, Impact  # noqa: TC001 - pydantic reads it
 from tocsin.rules import fields, patterns
 from tocsin.rules.examples import Example, Sample
 from tocsin.rules.shapes import (
@@ -203,8 +203,13 @@ class Lifetime(Model):
     """When the ticket is closed by itself: `{after: 15m, unless: touched}` unless said; `never` leaves it to people."""
     reopen: Maybe[Span] = None
     """How long after its end the same incident reopens the same ticket; 24h unless said."""
+    closed_by_person: Maybe[ClosedByPerson] = None
+    """What comes of a problem that fires on although a person has closed its ticket: `silent` (nothing, until it has cleared),
+    `reopen` (the same ticket again) or `new` (another one that follows it), both after the quiet time; `reopen` unless said."""
     backend: Maybe[Text] = None
     """The ticket system that gets the ticket, by its name in the settings; the default one unless said."""
+    inform: Maybe[tuple[Text, ...]] = None
+    """Ticket systems that are told the same, each in a record of its own; what people do there is not asked. `[]`: none."""
 
 
 class Rule(Lifetime):

@@ -43,6 +43,8 @@ def _below(kind: Any, step: str) -> Any:
     """The type one step below a type."""
     if _is_model(kind):
         return _bare(kind.model_fields[step].annotation) if step in kind.model_fields else None
+    if get_origin(kind) is tuple and _is_model(get_args(kind)[0]):
+        return get_args(kind)[0]
     if get_origin(kind) is dict:
         return ANY if get_args(kind)[1] is Any else _bare(get_args(kind)[1])
     return None
@@ -60,7 +62,9 @@ def _is_model(kind: Any) -> bool:
 
 
 def settings(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every setting that holds a value: its key, `NAME` standing for names people give, and its default in words.
+    """Yield every setting that holds a value: its key, and its default in words.
+
+    In the key, `NAME` stands for names people give, and `[]` for each entry of a list.
 
     The default is empty where there is none: the setting is needed, or its absence is its meaning.
     """
@@ -71,6 +75,8 @@ def settings(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tup
             yield from settings(inner, f"{key}.")
         elif get_origin(inner) is dict and _is_model(get_args(inner)[1]):
             yield from settings(get_args(inner)[1], f"{key}.NAME.")
+        elif get_origin(inner) is tuple and _is_model(get_args(inner)[0]):
+            yield from settings(get_args(inner)[0], f"{key}[].")
         else:
             yield key, _default(field.get_default(call_default_factory=True), key)
 
@@ -82,6 +88,8 @@ def _default(value: Any, key: str) -> str:
         return "table"
     if isinstance(value, timedelta):
         return duration_text(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
     if key.endswith("_limit"):
         return size_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -102,7 +110,8 @@ class _Schema(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the settings file, for editors."""
     schema = Settings.model_json_schema(schema_generator=_Schema)
-    for says in schema["properties"].values():
-        if "$ref" in says:  # what a section is for is said where its keys are
-            says.setdefault("description", schema["$defs"][says["$ref"].rpartition("/")[2]]["description"])
+    for part in (schema, *schema["$defs"].values()):
+        for says in part.get("properties", {}).values():
+            if "$ref" in says:  # what a section is for is said where its keys are
+                says.setdefault("description", schema["$defs"][says["$ref"].rpartition("/")[2]]["description"])
     return {"$schema": _Schema.schema_dialect, **titled(schema)} | {"title": "tocsin settings"}

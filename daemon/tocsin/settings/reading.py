@@ -168,9 +168,12 @@ class _Check:
         return None
 
     def _check_names(self, settings: Settings) -> None:
-        """Backends that sources and the default name."""
+        """Backends that sources, routes and the default name."""
         named: dict[_Path, str] = {("sources", name, "backend"): of.backend for name, of in settings.sources.items()}
         named[("default_backend",)] = settings.default_backend
+        for number, route in enumerate(settings.routing):
+            named[("routing", number, "backend")] = route.backend or ""
+            named |= {("routing", number, "inform", at): name for at, name in enumerate(route.inform)}
         for path, backend in named.items():
             if backend and backend not in settings.backends:
                 hint = (

@@ -99,8 +99,8 @@ class Certificate(Part):
     """How old a message may be: platforms try for hours while we are down, and a copy must not be good for ever."""
 
 
-class Auth(Part):
-    """How a source proves who it is: exactly one of these."""
+class HookAuth(Part):
+    """How whoever posts to a hook proves who it is: exactly one of these."""
 
     bearer: Bearer | None = None
     """`Authorization: Bearer TOKEN`."""
@@ -114,14 +114,20 @@ class Auth(Part):
     """A token in the address."""
     field: TokenField | None = None
     """A token in the body."""
-    certificate: Certificate | None = None
-    """A signature in the message, by a certificate that it names."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(getattr(self, way) is not None for way in _WAYS) != 1:
-            raise ValueError(f"give exactly one of {', '.join(_WAYS)}")
+        ways = list(type(self).model_fields)
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            raise ValueError(f"give exactly one of {', '.join(ways)}")
         return self
+
+
+class Auth(HookAuth):
+    """How a source proves who it is: exactly one of these."""
+
+    certificate: Certificate | None = None
+    """A signature in the message, by a certificate that it names."""
 
 
 class PollAuth(Part):

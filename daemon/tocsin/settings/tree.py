@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tocsin.settings.part import Part, Text
 from tocsin.settings.priorities import PriorityTable, default_priorities, over_default
-from tocsin.settings.source import Source
+from tocsin.settings.route import Route
+from tocsin.settings.source import HookAuth, Source
+from tocsin.settings.tmf621 import Tmf621
 from tocsin.units import Duration, Size
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
@@ -71,6 +73,12 @@ class Backend(Part):
     """How many deliveries are under way at once."""
     rate: float = Field(default=0, ge=0, allow_inf_nan=False)
     """How many deliveries a second at most; 0 for no limit."""
+    poll: Duration = Field(default=timedelta(minutes=1), ge=_ZERO)
+    """How often it is asked what people changed, by kinds that can be asked; 0s for never."""
+    hook: HookAuth | None = None
+    """How its webhook at /hooks/tickets/NAME proves who it is; without it there is none."""
+    touch: tuple[Literal["status", "assignee", "priority", "note"], ...] = ("status", "assignee", "priority", "note")
+    """Changes of a ticket that count as a person's hand on it: from then on only notes are added."""
 
 
 class Desk(Part):
@@ -78,6 +86,15 @@ class Desk(Part):
 
     priority: Annotated[PriorityTable, BeforeValidator(over_default)] = Field(default_factory=default_priorities)
     """Priority by impact, then by criticality of the element; cells left out keep their default."""
+    tmf621: Tmf621 = Tmf621()
+    """The desk for other programs, as TMF621 Trouble Ticket v4 and v5."""
+
+
+class Breaker(Part):
+    """When a ticket system is left alone for a while."""
+
+    failures: int = Field(default=3, ge=1)
+    """So many failures of the ticket system in a row, and one delivery at a time tries until it is back."""
 
 
 class Delivery(Part):
@@ -94,12 +111,37 @@ class Delivery(Part):
 
     doubt: Duration = Field(default=timedelta(seconds=30), ge=_ZERO)
     """After an answer that never came: how long the ticket system may still be at it before it is asked."""
+    breaker: Breaker = Breaker()
+    """When a ticket system is left alone for a while."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.longest_retry < self.first_retry:
             raise ValueError("longest_retry is shorter than first_retry")
         return self
+
+
+class Reconcile(Part):
+    """The comparison of the store with the ticket systems."""
+
+    every: Duration = Field(default=timedelta(hours=1), ge=_ZERO)
+    """How often; 0s for only when it is asked for."""
+    mend: bool = False
+    """Do what is said below by itself; else differences are only told, until somebody asks for more."""
+    closed_since: Duration = Field(default=timedelta(days=7), ge=_ZERO)
+    """How long tickets of incidents that are over are still looked at."""
+    gone: Literal["report", "create"] = "create"
+    """A ticket that is not there any more."""
+    no_ticket: Literal["report", "create"] = "create"
+    """An incident without a ticket, and none on its way."""
+    open_there: Literal["report", "note", "close"] = "close"
+    """An open ticket whose incident is over; one that a person works on is only told."""
+    closed_there: Literal["report", "follow"] = "follow"
+    """A closed ticket whose incident is not over: `follow` takes it as a person's doing."""
+    differs: Literal["report", "follow"] = "follow"
+    """A ticket with another number or status than was known."""
+    twice: Literal["report", "note"] = "note"
+    """Several tickets with one reference: `note` says so in the one that is followed."""
 
 
 class Retention(Part):
@@ -158,11 +200,15 @@ class Settings(BaseSettings):
     backends: dict[Name, Backend] = Field(default_factory=lambda: {"desk": Backend(kind="desk")})
     """The ticket systems: name → backend."""
     default_backend: str = "desk"
-    """Name of the backend that gets a ticket when neither rule nor source names one."""
+    """Name of the backend that gets a ticket when neither rule nor route nor source names one."""
+    routing: tuple[Route, ...] = ()
+    """Where tickets go by contract, element or site: the first that an element meets counts."""
     desk: Desk = Desk()
     """The built-in ticket system."""
     delivery: Delivery = Delivery()
     """How backends are told, and told again."""
+    reconcile: Reconcile = Reconcile()
+    """The comparison of the store with the ticket systems."""
     retention: Retention = Retention()
     """How long what is over is kept."""
     admin: Admin = Admin()

@@ -1,6 +1,7 @@
-"""Deliveries in the store: claimed under a lease, settled with what came of them, sent again by a person.
+"""Deliveries in the store: claimed under a lease, settled with what came of them.
 
-The waits are a pure function and live in the rows. Who carries a delivery to its backend is not known here.
+The waits are a pure function and live in the rows. Who carries a delivery to its backend is not known here; what a person
+does with a dead one is `dead`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin import wording
 from tocsin.errors import DOUBTFUL, DeliveryError
+from tocsin.folding import next_of
 from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt
 from tocsin.store import rows
-from tocsin.store.apply import ticketed
+from tocsin.store.apply import ticket_of, ticketed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from tocsin.model import Texts
     from tocsin.store.transaction import Transaction
 
 
@@ -35,7 +40,7 @@ class Retries(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How one attempt ended: a receipt, or the error that stopped it."""
+    """How one attempt ended: a receipt, or the error that stopped it; neither when it was broken off."""
 
     receipt: Receipt | None = None
     error: DeliveryError | None = None
@@ -48,103 +53,179 @@ def wait(attempts: int, error: DeliveryError, retries: Retries, chance: float) -
     """
     full = min(retries.longest, retries.first * 2 ** min(attempts - 1, 20))
     spread: timedelta = full / 2 + full / 2 * chance
-    least = retries.doubt if error.reason in DOUBTFUL else timedelta(0)
+    least = retries.doubt if _doubts(error) else timedelta(0)
     return max(spread, error.after or least, least)
 
 
-def claim(tx: Transaction, backend: str, limit: int, retries: Retries, now: datetime) -> list[Delivery]:
-    """Take a lease on deliveries of this backend that are due, oldest first, one for each incident."""
+def claim(
+    tx: Transaction, backend: str, limit: int, retries: Retries, now: datetime, *, probing: bool = False
+) -> list[Delivery]:
+    """Take a lease on deliveries of this backend that are due, the highest impact first, one for each incident.
+
+    `probing` takes the oldest one only, whatever its impact: it finds out whether the backend can be told at all.
+    """
     leased = []
-    for n, delivery in tx.live.unsent.due(backend, limit, now):
+    for n, delivery in _probe(tx, backend, now) if probing else tx.live.unsent.due(backend, limit, now):
+        number, opened = (delivery.number, True) if delivery.number else known_number(tx, n, backend)
         lease = replace(
             delivery,
             state=DeliveryState.LEASED,
             attempts=delivery.attempts + 1,
             due_at=now + retries.lease,
-            number=delivery.number or _number(tx, n),
+            number=number,
+            opened=opened,
         )
-        _put(tx, n, lease, None)
+        put(tx, n, lease, None)
         leased.append(lease)
     return leased
+
+
+def _probe(tx: Transaction, backend: str, now: datetime) -> Iterable[tuple[int, Delivery]]:
+    found = tx.live.unsent.oldest_due(backend, now)
+    return [found] if found else []
+
+
+def known_number(tx: Transaction, n: int, backend: str) -> tuple[str, bool]:
+    """The number of the ticket of incident `n`, empty while it is not known, and whether the backend has such a ticket."""
+    ticket = ticket_of(tx, n, backend)
+    return (ticket[0], True) if ticket else ("", False)
 
 
 def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retries, now: datetime) -> Delivery:
     """Write down how a leased delivery ended; returns it as it now stands."""
     n = _row_of(tx, delivery)
     if outcome.receipt:
-        settled = replace(delivery, state=DeliveryState.SENT, reason="", uncertain=False)
-        _drop(tx, n, settled, now)
-        ticketed(tx, n, delivery, outcome.receipt, now)
-        _renumber(tx, n, outcome.receipt.number)
-        return settled
+        return _sent(tx, n, delivery, outcome.receipt, now)
     if outcome.error is None:
         return _release(tx, n, delivery, now)
-    settled = _failed(delivery, outcome.error, retries, _made_at(tx, delivery), now)
+    settled = _failed(delivery, outcome.error, retries, now)
     if settled.state == DeliveryState.DEAD and settled.action != DeliveryAction.OPEN:
-        _drop(tx, n, settled, now)
+        take_out(tx, n, settled, now)
     else:
-        _put(tx, n, settled, now if settled.state == DeliveryState.DEAD else None)
+        put(tx, n, settled, now if settled.state == DeliveryState.DEAD else None)
     return settled
+
+
+def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
+    known, opened = known_number(tx, n, delivery.backend)
+    if known and receipt.number != known:
+        receipt = _as_known(tx, n, delivery, receipt, known, now)
+    sent = replace(
+        delivery, state=DeliveryState.SENT, reason="", uncertain=False, doubted_at=None, number=receipt.number
+    )
+    take_out(tx, n, sent, now)
+    # What was told to a ticket that nobody saw opened shows that there is one.
+    ticketed(tx, n, delivery if opened else replace(delivery, action=DeliveryAction.OPEN), receipt, now)
+    _renumber(tx, n, delivery.backend, receipt.number)
+    if receipt.remark:
+        text = wording.text("remark", backend=delivery.backend, remark=receipt.remark)
+        add_note(tx, n, "remark", wording.ACTOR, text, now)
+    return sent
+
+
+def _as_known(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, known: str, now: datetime) -> Receipt:
+    """A ticket keeps the number that people know it by."""
+    if receipt.number:
+        text = wording.text("renumbered", backend=delivery.backend, new=receipt.number, known=known)
+        add_note(tx, n, "renumbered", wording.ACTOR, text, now)
+    return replace(receipt, number=known, url="" if receipt.number else receipt.url)
+
+
+def numbered(tx: Transaction, incident: str, backend: str, number: str, url: str, now: datetime) -> bool:
+    """A backend tells the number of a ticket that it has declared; returns whether it was not known before.
+
+    A number that is known stays: another one is told in a note of the incident.
+    """
+    found = tx.rows("incident_by_id", (incident,))
+    n = found[0][0] if found else 0
+    known, opened = known_number(tx, n, backend)
+    if not opened or not number or number == known:
+        return False
+    if known:
+        text = wording.text("renumbered", backend=backend, new=number, known=known)
+        add_note(tx, n, "renumbered", wording.ACTOR, text, now)
+        return False
+    tx.update("number_ticket", (number, url, n, backend))
+    tx.update("number_informed", (number, url, n, backend))
+    if not any(row[0] == backend for row in tx.rows("informed_of", (n,))):
+        tx.live.told(n, number)
+    _renumber(tx, n, backend, number)
+    return True
 
 
 def _release(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> Delivery:
     """An attempt that was broken off: it may have been done, so the next one asks first."""
-    released = replace(delivery, state=DeliveryState.PENDING, uncertain=True, due_at=now, reason="broken off")
-    _put(tx, n, released, None)
+    released = replace(
+        delivery, state=DeliveryState.PENDING, uncertain=True, doubted_at=now, due_at=now, reason="broken off"
+    )
+    put(tx, n, released, None)
     return released
 
 
-def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, made_at: datetime, now: datetime) -> Delivery:
-    uncertain = delivery.uncertain or error.reason in DOUBTFUL
-    tired = now - made_at >= retries.give_up_after
+def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, now: datetime) -> Delivery:
+    """The delivery after this error. Doubt stays until a receipt ends it, and only what may have been done renews it."""
+    failed = replace(delivery, reason=str(error))
+    if _doubts(error):
+        failed = replace(failed, uncertain=True, doubted_at=now)
+    if error.stops:
+        # No attempt of its own: whatever is told now is refused, and nobody is to run out of attempts by it.
+        return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
+    tired = delivery.made_at is not None and now - delivery.made_at >= retries.give_up_after
     if not error.retry or tired:
         reason = f"{error} (given up after {delivery.attempts} attempts)" if tired else str(error)
-        return replace(delivery, state=DeliveryState.DEAD, uncertain=uncertain, reason=reason)
+        return replace(failed, state=DeliveryState.DEAD, reason=reason)
     chance = random.Random(f"{delivery.id}/{delivery.attempts}").random()  # noqa: S311 - spreading, not secrecy
-    due_at = now + wait(delivery.attempts, error, retries, chance)
-    return replace(delivery, state=DeliveryState.PENDING, uncertain=uncertain, due_at=due_at, reason=str(error))
+    return replace(failed, state=DeliveryState.PENDING, due_at=now + wait(delivery.attempts, error, retries, chance))
 
 
-def resend(tx: Transaction, delivery: int, now: datetime) -> bool:
-    """A person wants a dead delivery tried again; False when there is no dead one of this number."""
-    found = tx.rows("delivery", (delivery,))
-    if not found or found[0][5] != DeliveryState.DEAD:
-        return False
-    n = found[0][1]
-    incident = tx.rows("incident", (n,))[0][1]
-    again = replace(rows.read_delivery(found[0], incident, _number(tx, n)), state=DeliveryState.PENDING, due_at=now)
-    others = [other for other in tx.live.unsent.of(n) if other.id != again.id]
-    tx.live.unsent.keep(n, tuple(sorted([*others, again], key=lambda one: one.id)))
-    tx.update("update_delivery", rows.delivery_changes(again, None))
-    return True
+def _doubts(error: DeliveryError) -> bool:
+    return error.reason in DOUBTFUL and not error.harmless
 
 
-def _put(tx: Transaction, n: int, delivery: Delivery, settled_at: datetime | None) -> None:
-    unsent = tx.live.unsent.of(n)
-    tx.live.unsent.keep(n, tuple(delivery if other.id == delivery.id else other for other in unsent))
+def hasten(tx: Transaction, backend: str, retries: Retries, now: datetime) -> int:
+    """A person says that the backend can be told again: what waits after a failure is due now; returns how much.
+
+    What may still be under way there is waited for all the same.
+    """
+    hastened = 0
+    for n, name in tx.live.unsent.chains():
+        first = next_of(tx.live.unsent.of(n, name)) if name == backend else None
+        if first and first.due_at > now and not (first.doubted_at and now < first.doubted_at + retries.doubt):
+            put(tx, n, replace(first, due_at=now), None)
+            hastened += 1
+    return hastened
+
+
+def count_dead(tx: Transaction) -> dict[str, int]:
+    """How many deliveries of each backend wait for a person."""
+    return dict(tx.rows("count_dead"))
+
+
+def put(tx: Transaction, n: int, delivery: Delivery, settled_at: datetime | None) -> None:
+    """Write down a delivery that stays in its chain."""
+    chain = tx.live.unsent.of(n, delivery.backend)
+    changed = tuple(delivery if other.id == delivery.id else other for other in chain)
+    tx.live.unsent.keep(n, delivery.backend, changed)
     tx.update("update_delivery", rows.delivery_changes(delivery, settled_at))
 
 
-def _drop(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
-    unsent = tx.live.unsent.of(n)
-    tx.live.unsent.keep(n, tuple(other for other in unsent if other.id != delivery.id))
+def take_out(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> None:
+    """Write down a delivery that is done with, and let the next of its chain have its turn."""
+    chain = tx.live.unsent.of(n, delivery.backend)
+    tx.live.unsent.keep(n, delivery.backend, tuple(other for other in chain if other.id != delivery.id))
     tx.update("update_delivery", rows.delivery_changes(delivery, now))
 
 
-def _renumber(tx: Transaction, n: int, number: str) -> None:
-    unsent = tx.live.unsent.of(n)
-    if unsent:
-        tx.live.unsent.keep(n, tuple(replace(other, number=number) for other in unsent))
+def add_note(tx: Transaction, n: int, kind: str, actor: str, text: Texts, now: datetime) -> None:
+    """Write a line into the history of incident `n`."""
+    tx.insert("insert_note", (tx.next("notes"), n, rows.micros(now), actor, kind, rows.encode_text(text)))
+
+
+def _renumber(tx: Transaction, n: int, backend: str, number: str) -> None:
+    chain = tx.live.unsent.of(n, backend)
+    if number and chain:
+        tx.live.unsent.keep(n, backend, tuple(replace(other, number=number, opened=True) for other in chain))
 
 
 def _row_of(tx: Transaction, delivery: Delivery) -> int:
     return int(tx.rows("delivery", (delivery.id,))[0][1])
-
-
-def _made_at(tx: Transaction, delivery: Delivery) -> datetime:
-    return rows.moment(tx.rows("delivery_made_at", (delivery.id,))[0][0])
-
-
-def _number(tx: Transaction, n: int) -> str:
-    found = tx.rows("ticket", (n,))
-    return found[0][2] if found else ""

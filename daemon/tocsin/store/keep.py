@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from tocsin.informing import placed
 from tocsin.model import Status
 from tocsin.store import rows
 
@@ -133,7 +134,10 @@ def read_incident(tx: Transaction, n: int) -> Incident:
     """An incident as the database has it. The caller knows that it is there."""
     ticket = tx.peek("ticket", (n,))
     row = tx.peek("incident", (n,))[0]
-    return rows.read_incident(row, tx.memory.policies, ticket[0][2] if ticket else "")[0]
+    incident, _ = rows.read_incident(row, tx.memory.policies, ticket[0][2] if ticket else "")
+    if not ticket:
+        return incident
+    return replace(incident, policy=placed(incident.policy, ticket[0][1], tx.backends.default))
 
 
 def rule_set_row(tx: Transaction, rules: Rules, live_from: int) -> int:

@@ -40,6 +40,11 @@ _TABLES = (
     "deliveries",
     "desk_tickets",
     "desk_notes",
+    "desk_statuses",
+    "desk_identifiers",
+    "desk_attachments",
+    "desk_subscriptions",
+    "desk_events",
     "rule_changes",
     "shadows",
     "shadow_differences",
@@ -50,7 +55,8 @@ _alert = msgspec.json.Decoder(Alert)
 def load(connection: Any, live: Live, now: datetime) -> Memory:
     """Fill `live` from the database and return the store's memory.
 
-    What would have expired while nobody listened gets its usual span again, from `now`.
+    What would have expired while nobody listened gets its usual span again, from `now`. An incident's ticket stays where
+    it is or was asked for, whatever the settings say now.
     """
     memory = Memory({table: _highest(connection, table) for table in _TABLES})
     for row, policy in connection.execute(QUERIES["policies"]):
@@ -76,10 +82,13 @@ def _highest(connection: Any, table: str) -> int:
 
 
 def _load_incidents(connection: Any, live: Live, memory: Memory) -> None:
-    numbers = dict(connection.execute(QUERIES["live_tickets"]))
+    tickets = {n: (number, backend) for n, number, backend in connection.execute(QUERIES["live_tickets"])}
     for row in connection.execute(QUERIES["live_incidents"]):
-        incident, decision = read_incident(row, memory.policies, numbers.get(row[0], ""))
+        number, backend = tickets.get(row[0], ("", ""))
+        incident, decision = read_incident(row, memory.policies, number)
         live.enter(Entry(incident=incident, decision=decision))
+        if backend:
+            live.bind(incident.n, backend)
 
 
 def _count_repeats(connection: Any, live: Live) -> None:
@@ -121,13 +130,21 @@ def _load_ends(connection: Any, live: Live, now: datetime) -> None:
 
 def _load_unsent(connection: Any, live: Live) -> None:
     """Deliveries under way when the last process ended: nobody knows whether the backend did them."""
+    informed = {
+        (n, backend): (number, status) for n, backend, number, status in connection.execute(QUERIES["informed_unsent"])
+    }
     for row in connection.execute(QUERIES["unsent_deliveries"]).fetchall():
-        n = row[1]
-        incident = connection.execute("select id from incidents where n = ?", (n,)).fetchone()
-        ticket = connection.execute(QUERIES["ticket"], (n,)).fetchone()
-        delivery = read_delivery(row, incident[0], ticket[2] if ticket else "")
+        n, backend = row[1], row[2]
+        reference = connection.execute("select id from incidents where n = ?", (n,)).fetchone()[0]
+        number, opened = informed.get((n, backend), ("", ""))
+        if (n, backend) not in informed:
+            ticket = connection.execute(QUERIES["ticket"], (n,)).fetchone()
+            number, opened = (ticket[2], ticket[4]) if ticket and ticket[1] == backend else ("", "")
+        delivery = replace(read_delivery(row, reference, number), opened=bool(opened))
         if delivery.state == DeliveryState.DEAD and delivery.action != DeliveryAction.OPEN:
             continue
         if delivery.state == DeliveryState.LEASED:
-            delivery = replace(delivery, state=DeliveryState.PENDING, uncertain=True)
-        live.unsent.keep(n, (*live.unsent.of(n), delivery))
+            delivery = replace(delivery, state=DeliveryState.PENDING, uncertain=True, doubted_at=delivery.due_at)
+        if delivery.action == DeliveryAction.OPEN and (n, backend) not in informed:
+            live.bind(n, backend)
+        live.unsent.keep(n, backend, (*live.unsent.of(n, backend), delivery))

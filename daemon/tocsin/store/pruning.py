@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 BATCH = 2000
 """Rows of one table that go in one transaction."""
 _INCIDENTS = 200
+_OF_A_TICKET = (
+    "delete_desk_notes",
+    "delete_desk_statuses",
+    "delete_desk_identifiers",
+    "delete_desk_attachments",
+    "delete_desk_details",
+    "delete_desk_ticket",
+)
+
+
+_OF_AN_INCIDENT = (
+    "delete_notes",
+    "delete_deliveries",
+    "delete_ticket",
+    "delete_all_informed",
+    "delete_sighting",
+    "delete_read_notes",
+    "delete_incident",
+)
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -42,19 +61,34 @@ def prune(tx: Transaction, retention: Retention, now: datetime) -> int:
     rejected = first_since(tx.rows, "last_rejected", "rejected_from", rows.micros(now - retention.rejected))
     gone += tx.change("prune_rejected", (rejected, BATCH))
     gone += tx.change("prune_decisions", (first_since(tx.rows, "last_decision", "decision_from", incidents), BATCH))
-    return gone + _prune_incidents(tx, incidents) + _forget(tx, now - retention.alerts, now)
+    gone += _prune_incidents(tx, incidents) + _prune_tickets(tx, incidents)
+    return gone + _forget(tx, now - retention.alerts, now)
 
 
 def _prune_incidents(tx: Transaction, before: int) -> int:
     old = tx.rows("old_incidents", (before, _INCIDENTS))
     for n, number in old:
-        if tx.live.unsent.of(n):
+        if tx.live.unsent.waits(n):
             continue  # somebody still has to be told, or to look at it
-        tx.update("delete_desk_notes", (number, n))
-        tx.update("delete_desk_ticket", (number, n))
-        for name in ("delete_notes", "delete_deliveries", "delete_ticket", "delete_incident"):
+        for each in (number, *(row[1] for row in tx.peek("informed_of", (n,)))):
+            for (ticket,) in tx.peek("desk_ticket_of", (each, n)):
+                _drop_ticket(tx, ticket)
+        for name in _OF_AN_INCIDENT:
             tx.update(name, (n,))
-    return sum(not tx.live.unsent.of(n) for n, _ in old)
+    return sum(not tx.live.unsent.waits(n) for n, _ in old)
+
+
+def _prune_tickets(tx: Transaction, before: int) -> int:
+    """Desk tickets that are over and of no incident: programs declared them."""
+    old = tx.rows("old_desk_tickets", (before, _INCIDENTS))
+    for (ticket,) in old:
+        _drop_ticket(tx, ticket)
+    return len(old)
+
+
+def _drop_ticket(tx: Transaction, ticket: int) -> None:
+    for name in _OF_A_TICKET:
+        tx.update(name, (ticket,))
 
 
 def _forget(tx: Transaction, before: datetime, now: datetime) -> int:

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Final
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_WRITES = re.compile(r"^(?:insert into|update|delete from) (\w+)", re.MULTILINE)
+_WRITES = re.compile(r"^(?:insert(?: or \w+)? into|update|delete from) (\w+)", re.MULTILINE)
 
 
 def _load() -> dict[str, str]:

@@ -23,10 +23,13 @@ insert into firing values (?, ?, ?, ?, ?, ?, ?);
 -- name: insert_note
 insert into notes values (?, ?, ?, ?, ?, ?);
 -- name: insert_delivery
-insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_ticket
 insert into tickets values (?, ?, ?, ?, ?, ?)
-  on conflict (incident) do update set status = excluded.status, url = excluded.url, at = excluded.at;
+  on conflict (incident) do update set number = coalesce(nullif(number, ''), excluded.number), status = excluded.status,
+  url = excluded.url, at = excluded.at;
+-- name: insert_informed
+insert into informed values (?, ?, ?, ?, ?, ?);
 
 -- name: update_incident
 update incidents set slot = ?, state = ?, rule = ?, impact = ?, policy = ?, last_seen_at = ?, cleared_at = ?,
@@ -44,9 +47,18 @@ update texts set ended_at = ? where id = ?;
 delete from firing where id = ?;
 -- name: update_delivery
 update deliveries set action = ?, body = ?, state = ?, attempts = ?, uncertain = ?, reason = ?, due_at = ?,
-  settled_at = ? where id = ?;
+  settled_at = ?, doubted_at = ? where id = ?;
 -- name: update_ticket
-update tickets set status = ?, url = coalesce(nullif(?, ''), url), at = ? where incident = ?;
+update tickets set status = ?, number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url), at = ?
+  where incident = ?;
+-- name: update_informed
+update informed set number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url), status = ?, at = ?
+  where incident = ? and backend = ?;
+-- name: number_informed
+update informed set number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url)
+  where incident = ? and backend = ?;
+-- name: delete_informed
+delete from informed where incident = ? and backend = ?;
 
 -- name: latest_closed
 select n from incidents where dedup_key = ? and slot > 0 order by n desc limit 1;
@@ -70,6 +82,17 @@ select incident, backend, number, url, status from tickets where incident = ?;
 -- name: ticket_by_number
 select incident, backend, number, url, status from tickets where number = ?;
 
+-- name: informed_by_id
+select informed.backend, informed.number, informed.url, informed.status from informed
+  join incidents on incidents.n = informed.incident where incidents.id = ? order by informed.backend;
+-- name: newest_informed_by_number
+select incident from informed where number = ? and number <> '' order by incident desc limit 1;
+-- name: informed_unsent
+select incident, backend, number, status from informed where incident in (select incident from deliveries
+  where state in ('pending', 'leased', 'dead'));
+-- name: informed_of
+select backend, number, url, status from informed where incident = ? order by backend;
+
 -- name: live_incidents
 select * from incidents where slot = 0 or firing > 0;
 -- name: live_firing
@@ -89,7 +112,7 @@ insert into heard values (?, ?, ?, ?)
 -- name: delete_heard
 delete from heard where source = ? and fingerprint = ?;
 -- name: live_tickets
-select tickets.incident, tickets.number from tickets join incidents on incidents.n = tickets.incident
+select tickets.incident, tickets.number, tickets.backend from tickets join incidents on incidents.n = tickets.incident
   where incidents.slot = 0 or incidents.firing > 0;
 -- name: repeats_since
 select alerts.incident, count(*), max(alerts.at) from alerts join incidents on incidents.n = alerts.incident
@@ -97,35 +120,64 @@ select alerts.incident, count(*), max(alerts.at) from alerts join incidents on i
 -- name: counted
 select alerts from counted where id = 1;
 -- name: unsent_deliveries
-select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at from deliveries
-  where state in ('pending', 'leased', 'dead') order by id;
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at
+  from deliveries where state in ('pending', 'leased', 'dead') order by id;
 -- name: delivery
-select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at from deliveries where id = ?;
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at
+  from deliveries where id = ?;
+-- name: number_ticket
+update tickets set number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url)
+  where incident = ? and backend = ?;
+-- name: undeclare
+update incidents set declared = 0 where n = ?;
+-- name: move_delivery
+update deliveries set backend = ? where id = ?;
+-- name: count_dead
+select backend, count(*) from deliveries where state = 'dead' group by backend;
+-- name: dead_of
+select id from deliveries where state = 'dead' and backend = ? order by id;
+-- name: newer_told
+select id, body from deliveries where incident = ? and backend = ? and id > ? and (state = 'sent' or uncertain = 1)
+  order by id desc limit 1;
 
 -- name: list_incidents
-select incidents.*, coalesce(tickets.number, '') from incidents
+select incidents.*, coalesce(tickets.number, ''), tickets.number is '' from incidents
   left join tickets on tickets.incident = incidents.n
   where (? = '' or state = ?) order by incidents.n desc limit ?;
 -- name: list_tickets
 select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
   incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
-  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
+  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts, incidents.opened_at
   from tickets join incidents on incidents.n = tickets.incident left join decisions on decisions.id = incidents.decision
   left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
   where (? = '' or tickets.status = ?) order by tickets.incident desc limit ?;
 -- name: list_ticket
 select tickets.number, tickets.status, tickets.backend, tickets.url, tickets.at, incidents.id, incidents.element,
   incidents.impact, incidents.declarant, decisions.details, coalesce(desk_tickets.priority, ''),
-  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts
+  coalesce(desk_tickets.name, ''), incidents.state, incidents.alerts, incidents.opened_at
   from tickets join incidents on incidents.n = tickets.incident left join decisions on decisions.id = incidents.decision
   left join desk_tickets on desk_tickets.number = tickets.number and tickets.backend = ?
   where tickets.number = ? order by tickets.incident desc limit 1;
 -- name: list_deliveries
 select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliveries.state, deliveries.attempts,
   deliveries.reason, deliveries.due_at, deliveries.made_at, deliveries.settled_at,
-  coalesce(tickets.number, '') from deliveries
+  coalesce(informed.number, tickets.number, ''), coalesce(informed.status, tickets.status, '') from deliveries
   join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
-  where (? = '' or deliveries.state = ?) order by deliveries.id desc limit ?;
+  left join informed on informed.incident = deliveries.incident and informed.backend = deliveries.backend
+  where (? = '' or deliveries.state = ?) and (? = '' or deliveries.backend = ?) order by deliveries.id desc limit ?;
+-- name: list_delivery
+select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliveries.state, deliveries.attempts,
+  deliveries.reason, deliveries.due_at, deliveries.made_at, deliveries.settled_at,
+  coalesce(informed.number, tickets.number, ''), coalesce(informed.status, tickets.status, ''), deliveries.uncertain,
+  deliveries.doubted_at, deliveries.body from deliveries
+  join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
+  left join informed on informed.incident = deliveries.incident and informed.backend = deliveries.backend
+  where deliveries.id = ?;
+-- name: list_first_of_chain
+select first.id, first.state from deliveries first join deliveries this on this.incident = first.incident
+  and this.backend = first.backend
+  where this.id = ? and (first.state in ('pending', 'leased') or (first.state = 'dead' and first.action = 'open'))
+  order by first.id limit 1;
 
 -- Pruning. Row numbers grow with time, so a boundary is found by bisection and nothing is scanned.
 -- name: last_alert
@@ -164,29 +216,41 @@ delete from notes where incident = ?;
 delete from deliveries where incident = ? and state in ('sent', 'cancelled', 'dead');
 -- name: delete_ticket
 delete from tickets where incident = ?;
+-- name: delete_all_informed
+delete from informed where incident = ?;
+-- name: desk_ticket_of
+select id from desk_tickets where number = ? and reference = (select id from incidents where n = ?);
+-- name: old_desk_tickets
+select id from desk_tickets where updated_at < ? and closed_at is not null
+  and not exists (select 1 from incidents where incidents.id = desk_tickets.reference) limit ?;
 -- name: delete_desk_notes
-delete from desk_notes where ticket in (select id from desk_tickets where number = ? and reference = (select id from incidents where n = ?));
+delete from desk_notes where ticket = ?;
+-- name: delete_desk_statuses
+delete from desk_statuses where ticket = ?;
+-- name: delete_desk_attachments
+delete from desk_attachments where ticket = ?;
+-- name: delete_desk_details
+delete from desk_details where ticket = ?;
 -- name: delete_desk_ticket
-delete from desk_tickets where number = ? and reference = (select id from incidents where n = ?);
+delete from desk_tickets where id = ?;
 -- name: delete_incident
 delete from incidents where n = ?;
 
 -- name: insert_desk_ticket
-insert into desk_tickets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+insert into desk_tickets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_desk_note
-insert into desk_notes values (?, ?, ?, ?, ?);
+insert into desk_notes values (?, ?, ?, ?, ?, ?);
 -- name: update_desk_ticket
-update desk_tickets set status = ?, impact = ?, priority = ?, assignee = ?, updated_at = ?, closed_at = ? where id = ?;
+update desk_tickets set status = ?, rejected = ?, impact = ?, priority = ?, assignee = ?, updated_at = ?, closed_at = ?
+  where id = ?;
 -- name: desk_ticket_by_number
-select id, number, reference, status, impact, priority, criticality, assignee from desk_tickets where number = ?;
+select id, number, reference, status, impact, priority, criticality, assignee, rejected from desk_tickets where number = ?;
 -- name: desk_notes
 select desk_notes.at, desk_notes.actor, desk_notes.text from desk_notes
   join desk_tickets on desk_tickets.id = desk_notes.ticket where desk_tickets.number = ? order by desk_notes.id;
 
 -- name: text
 select alert from texts where id = ?;
--- name: delivery_made_at
-select made_at from deliveries where id = ?;
 
 -- name: latest_rule_set
 select hash, files from rule_sets where live_from > 0
@@ -268,8 +332,9 @@ select at, actor, kind, text from notes where incident = ? order by id;
 -- name: deliveries_of
 select deliveries.id, incidents.id, deliveries.backend, deliveries.action, deliveries.state, deliveries.attempts,
   deliveries.reason, deliveries.due_at, deliveries.made_at, deliveries.settled_at,
-  coalesce(tickets.number, '') from deliveries
+  coalesce(informed.number, tickets.number, '') from deliveries
   join incidents on incidents.n = deliveries.incident left join tickets on tickets.incident = deliveries.incident
+  left join informed on informed.incident = deliveries.incident and informed.backend = deliveries.backend
   where deliveries.incident = ? order by deliveries.id;
 -- name: newest_ticket_by_number
 select incident, backend, number, url, status from tickets where number = ? order by incident desc limit 1;
@@ -358,3 +423,135 @@ select dedup_key, element, rule, max(at) from decisions where id >= ? and action
   select dedup_key from decisions where id >= ? and action = 'ticket' group by dedup_key
   having min(element) <> max(element) and min(rule) <> max(rule))
   group by dedup_key, element, rule order by dedup_key, max(at), rule;
+
+-- The desk as programs use it: what they say of tickets, and what they are told (TMF621).
+-- name: insert_desk_status
+insert into desk_statuses values (?, ?, ?, ?, ?, ?);
+-- name: insert_desk_event
+insert into desk_events values (?, ?, ?, ?, ?, ?);
+-- name: insert_desk_identifier
+insert into desk_identifiers values (?, ?, ?, ?, ?);
+-- name: insert_desk_attachment
+insert into desk_attachments values (?, ?, ?, ?, ?, ?, ?);
+-- name: put_desk_details
+insert into desk_details values (?, ?, ?, ?, ?, ?) on conflict (ticket) do update
+  set severity = excluded.severity, impact = excluded.impact, kind = excluded.kind, more = excluded.more;
+-- name: update_desk_texts
+update desk_tickets set name = ?, description = ?, reference = ? where id = ?;
+-- name: update_desk_element
+update desk_tickets set element = ?, element_name = ?, offer = ?, contract = ?, site = ?, criticality = ? where id = ?;
+-- name: delete_desk_identifiers
+delete from desk_identifiers where ticket = ?;
+-- name: desk_identified
+select desk_tickets.id, desk_tickets.number, coalesce(desk_details.client, ''), 'tocsin' from desk_tickets
+  left join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_tickets.reference = ? and coalesce(desk_details.client, '') = ''
+  union all select desk_tickets.id, desk_tickets.number, desk_details.client, desk_identifiers.owner from desk_identifiers
+  join desk_tickets on desk_tickets.id = desk_identifiers.ticket join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_identifiers.value = ?;
+-- name: desk_ids_by_number
+select id from desk_tickets where number in (select value from json_each(?));
+-- name: desk_dossiers
+select desk_tickets.*, desk_details.client, desk_details.severity, desk_details.impact, desk_details.kind, desk_details.more
+  from desk_tickets left join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_tickets.id in (select value from json_each(?));
+-- name: desk_notes_of
+select ticket, id, key, at, actor, text from desk_notes where ticket in (select value from json_each(?)) order by id;
+-- name: desk_statuses_of
+select ticket, at, status, actor, reason from desk_statuses where ticket in (select value from json_each(?)) order by id;
+-- name: desk_identifiers_of
+select ticket, value, owner, said from desk_identifiers where ticket in (select value from json_each(?)) order by id;
+-- name: desk_attachments_of
+select ticket, id, key, about, size, case when ? then content end, content is null from desk_attachments
+  where ticket in (select value from json_each(?)) order by id;
+-- name: insert_desk_subscription
+insert into desk_subscriptions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: update_desk_subscription
+update desk_subscriptions set told = ?, attempts = ?, due_at = ? where id = ?;
+-- name: delete_desk_subscription
+delete from desk_subscriptions where id = ?;
+-- name: desk_subscriptions
+select id, key, face, language, callback, query, at, told, attempts, due_at from desk_subscriptions order by id;
+-- name: last_desk_event
+select coalesce(max(id), 0) from desk_events;
+-- name: desk_events_after
+select id, at, ticket, kind, status, fields from desk_events where id > ? order by id limit ?;
+-- name: delete_desk_events
+delete from desk_events where (id <= ? or at < ?) and id < (select max(id) from desk_events);
+
+-- What ticket systems say.
+-- name: ticket_of_reference
+select incidents.n, tickets.backend, tickets.number, tickets.status, tickets.at from tickets join incidents on incidents.n = tickets.incident
+  where incidents.id = ?;
+-- name: ticket_there
+select incidents.id from tickets join incidents on incidents.n = tickets.incident where tickets.backend = ? and tickets.number = ?
+  order by tickets.incident desc limit 1;
+-- name: sighting
+select status, state, priority, assignee, changed_at, at from sightings where incident = ?;
+-- name: put_sighting
+insert or replace into sightings values (?, ?, ?, ?, ?, ?, ?);
+-- name: delete_sighting
+delete from sightings where incident = ?;
+-- name: read_notes_of
+select id from read_notes where incident = ?;
+-- name: insert_read_note
+insert or ignore into read_notes values (?, ?);
+-- name: delete_read_notes
+delete from read_notes where incident = ?;
+-- name: cursor
+select at from cursors where backend = ?;
+-- name: put_cursor
+insert or replace into cursors values (?, ?);
+-- name: named_tickets
+select word from named_tickets where backend = ? order by at limit ?;
+-- name: insert_named_ticket
+insert or replace into named_tickets values (?, ?, ?);
+-- name: delete_named_ticket
+delete from named_tickets where backend = ? and word = ?;
+-- name: unnumbered_tickets
+select incidents.id from tickets join incidents on incidents.n = tickets.incident
+  where tickets.backend = ? and tickets.number = '' order by tickets.incident desc limit ?;
+-- name: touch_incident
+update incidents set touched = 1 where n = ?;
+-- name: status_of_ticket
+update tickets set status = ?, at = ? where incident = ?;
+-- name: decision_of_incident
+select decision from incidents where n = ?;
+-- name: tickets_to_reconcile
+select incidents.n, incidents.id, incidents.state, incidents.touched, tickets.number, tickets.status from tickets
+  join incidents on incidents.n = tickets.incident
+  where tickets.backend = ? and (incidents.slot = 0 or incidents.closed_at >= ?) order by incidents.n;
+-- name: desk_page
+select desk_tickets.id, count(*) over () from desk_tickets left join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_tickets.updated_at >= ? and desk_tickets.updated_at <= ? and desk_tickets.declared_at >= ? and desk_tickets.declared_at <= ?
+  and (? = 'null' or case when desk_tickets.rejected then 'rejected' else desk_tickets.status end in (select value from json_each(?)))
+  and (? = 'null' or desk_tickets.priority in (select value from json_each(?)))
+  and (? = 'null' or coalesce(nullif(desk_details.kind, ''), 'incident') in (select value from json_each(?)))
+  and (? = 'null' or desk_tickets.element in (select value from json_each(?)))
+  and (? = 'null' or case when desk_details.severity <> '' and desk_details.impact = desk_tickets.impact then desk_details.severity
+    else json_extract(?, '$.' || desk_tickets.impact) end in (select value from json_each(?)))
+  and (? = '[]' or coalesce(desk_details.client, '') <> '' or desk_tickets.contract in (select value from json_each(?)))
+  order by desk_tickets.updated_at, desk_tickets.id limit ? offset ?;
+-- name: desk_page_sorted
+select desk_tickets.id, count(*) over () from desk_tickets left join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_tickets.id in (select value from json_each(?) union all select id from desk_tickets where ?)
+  and desk_tickets.updated_at >= ? and desk_tickets.updated_at <= ? and desk_tickets.declared_at >= ? and desk_tickets.declared_at <= ?
+  and (? = 'null' or case when desk_tickets.rejected then 'rejected' else desk_tickets.status end in (select value from json_each(?)))
+  and (? = 'null' or desk_tickets.priority in (select value from json_each(?)))
+  and (? = 'null' or coalesce(nullif(desk_details.kind, ''), 'incident') in (select value from json_each(?)))
+  and (? = 'null' or desk_tickets.element in (select value from json_each(?)))
+  and (? = 'null' or case when desk_details.severity <> '' and desk_details.impact = desk_tickets.impact then desk_details.severity
+    else json_extract(?, '$.' || desk_tickets.impact) end in (select value from json_each(?)))
+  and (? = '[]' or coalesce(desk_details.client, '') <> '' or desk_tickets.contract in (select value from json_each(?)))
+  order by ? * case ? when 'id' then desk_tickets.id when 'creationDate' then desk_tickets.declared_at
+    else desk_tickets.updated_at end, ? * desk_tickets.id limit ? offset ?;
+-- name: list_client_tickets
+select desk_tickets.number, desk_tickets.status, ?, '', desk_tickets.updated_at, desk_tickets.reference, desk_tickets.element,
+  desk_tickets.impact, desk_tickets.declarant, '', desk_tickets.priority, desk_tickets.name, '', 0, desk_tickets.declared_at
+  from desk_details join desk_tickets on desk_tickets.id = desk_details.ticket
+  where desk_details.client <> '' and (? = '' or desk_tickets.status = ?) order by desk_details.ticket desc limit ?;
+-- name: list_client_ticket
+select desk_tickets.number, desk_tickets.status, ?, '', desk_tickets.updated_at, desk_tickets.reference, desk_tickets.element,
+  desk_tickets.impact, desk_tickets.declarant, '', desk_tickets.priority, desk_tickets.name, '', 0, desk_tickets.declared_at
+  from desk_tickets join desk_details on desk_details.ticket = desk_tickets.id
+  where desk_tickets.number = ? and desk_details.client <> '';

@@ -77,6 +77,14 @@ def moment_or_none(at: int | None) -> datetime | None:
     return None if at is None else EPOCH + timedelta(microseconds=at)
 
 
+_ENDED = 2
+"""`touched` of an incident whose ticket a person ended while it fired; 1 for any other hand on it."""
+
+
+def _hand(incident: Incident) -> int:
+    return _ENDED if incident.ended else int(incident.touched)
+
+
 def incident_row(incident: Incident, policy: int, decision: int, counted: int) -> tuple[Any, ...]:
     """The whole row of `incidents`."""
     return (
@@ -99,7 +107,7 @@ def incident_row(incident: Incident, policy: int, decision: int, counted: int) -
         incident.alerts,
         _changes_text(incident),
         int(incident.flapping),
-        int(incident.touched),
+        _hand(incident),
         int(incident.declared),
         incident.previous,
         decision,
@@ -123,7 +131,7 @@ def incident_changes(incident: Incident, policy: int, decision: int, counted: in
         incident.alerts,
         _changes_text(incident),
         int(incident.flapping),
-        int(incident.touched),
+        _hand(incident),
         int(incident.declared),
         decision,
         counted,
@@ -162,6 +170,7 @@ def read_incident(row: Sequence[Any], policies: Mapping[int, Policy], number: st
         changes=() if row[17] == "[]" else _changes.decode(row[17]),
         flapping=bool(row[18]),
         touched=bool(row[19]),
+        ended=row[19] == _ENDED,
         declared=bool(row[20]),
         previous=row[21],
         number=number,
@@ -187,6 +196,8 @@ def read_delivery(row: Sequence[Any], incident: str, number: str) -> Delivery:
         uncertain=bool(row[7]),
         reason=row[8],
         due_at=moment(row[9]),
+        made_at=moment(row[10]),
+        doubted_at=moment_or_none(row[11]),
         number=number,
     )
 
@@ -208,6 +219,7 @@ def delivery_row(
         micros(delivery.due_at),
         micros(made_at),
         micros_or_none(settled_at),
+        micros_or_none(delivery.doubted_at),
     )
 
 
@@ -222,6 +234,7 @@ def delivery_changes(delivery: Delivery, settled_at: datetime | None) -> tuple[A
         delivery.reason,
         micros(delivery.due_at),
         micros_or_none(settled_at),
+        micros_or_none(delivery.doubted_at),
         delivery.id,
     )
 

@@ -84,9 +84,9 @@ class Store:
         """The weight of all work ever given."""
         self.problem = ""
         """Why the last group failed; empty while all is well."""
-        self.live = Live()
         self._folder = folder
         self._backends = backends or Backends()
+        self.live = Live(self._backends.default)
         self._observer = observer or Observer()
         self._clock = clock
         self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()

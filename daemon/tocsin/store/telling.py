@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.model import Alert, Incident, Status, Texts, Ticket, TicketStatus
-from tocsin.store.listing import DeliveryLine, delivery_line
+from tocsin.store.listing import DeliveryLine, InformedLine, delivery_line, informed_lines
 from tocsin.store.reader import Reader, reader
 from tocsin.store.rows import (
     Details,
@@ -119,6 +119,7 @@ class Record(Struct, frozen=True, kw_only=True):
     ticket: Ticket | None
     notes: tuple[Noted, ...]
     deliveries: tuple[DeliveryLine, ...]
+    informed: tuple[InformedLine, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -219,8 +220,9 @@ class Telling:
         return self._record(self._reader.row("incident_by_id", (reference,)))
 
     def record_by_ticket(self, number: str) -> Record | None:
-        """The newest incident whose ticket has this number."""
+        """The newest incident whose ticket has this number, in whatever backend."""
         found = self._reader.row("newest_ticket_by_number", (number,))
+        found = found or self._reader.row("newest_informed_by_number", (number,))
         return self.record(found[0]) if found else None
 
     def changes(self, of: Incident, limit: int) -> list[Changed]:
@@ -280,6 +282,7 @@ class Telling:
             ticket=_ticket(incident.id, ticket) if ticket else None,
             notes=tuple(_noted(row) for row in self._reader.rows("notes_of", (n,))),
             deliveries=tuple(delivery_line(row) for row in self._reader.rows("deliveries_of", (n,))),
+            informed=informed_lines(self._reader.rows("informed_of", (n,))),
         )
 
 

@@ -1,4 +1,4 @@
-"""What operators ask of the running service: reload, send a dead delivery again, work on a desk ticket.
+"""What operators ask of the running service: reload, decide again, work on a desk ticket.
 
 Answers this machine only, or whoever has the admin token where the settings name one. A browser is never let in: a
 page from elsewhere could make it ask.
@@ -6,8 +6,6 @@ page from elsewhere could make it ask.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -15,13 +13,12 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from tocsin import intake
-from tocsin.errors import StoreError
 from tocsin.model import TicketStatus
-from tocsin.store import deliveries
 from tocsin.store.changes import How, Told
-from tocsin.web.hooks import RETRY_AFTER
+from tocsin.web.guard import guarded
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from tocsin.desk import Desk
@@ -51,25 +48,6 @@ _work = msgspec.json.Decoder(Work)
 _asked = msgspec.json.Decoder(Asked | None)
 
 
-_Handler = Callable[["Admin", web.Request], Awaitable[web.StreamResponse]]
-
-
-def _guarded(handler: _Handler) -> _Handler:
-    """Not for strangers and browsers; and a store that cannot write is 503."""
-
-    @wraps(handler)
-    async def guarded(self: Admin, request: web.Request) -> web.StreamResponse:
-        refused = self.guard.refused(request)
-        if refused:
-            return web.json_response({"error": refused.text}, status=refused.status)
-        try:
-            return await handler(self, request)
-        except StoreError as error:
-            return web.json_response({"error": str(error)}, status=503, headers={"Retry-After": RETRY_AFTER})
-
-    return guarded
-
-
 class Admin:
     """The handlers under `/-/`."""
 
@@ -89,7 +67,7 @@ class Admin:
         self.guard = guard
         self._clock = clock
 
-    @_guarded
+    @guarded
     async def reload(self, request: web.Request) -> web.StreamResponse:
         """200 when rules and fleet went live, 409 with all problems when they did not.
 
@@ -106,21 +84,13 @@ class Admin:
             return web.json_response({"status": "refused", "problem": problem}, status=409)
         return web.json_response({"status": "live"})
 
-    @_guarded
+    @guarded
     async def redecide(self, _: web.Request) -> web.StreamResponse:
         """200 with how many there are of each outcome, after what fires without an incident was decided again."""
         done = await self._redecide()
         return web.json_response(msgspec.to_builtins(done))
 
-    @_guarded
-    async def resend(self, request: web.Request) -> web.StreamResponse:
-        """202 when the dead delivery will be tried again, 404 when there is no dead one of this number."""
-        number, now = int(request.match_info["id"]), self._clock()
-        if await self._store.run(lambda tx: deliveries.resend(tx, number, now)):
-            return web.json_response({"status": "due"}, status=202)
-        return web.json_response({"error": f"there is no dead delivery {number}"}, status=404)
-
-    @_guarded
+    @guarded
     async def work(self, request: web.Request) -> web.StreamResponse:
         """200 with the ticket's status after a person took, changed or closed it, or wrote on it."""
         if request.content_length is None or request.content_length > _BODY:

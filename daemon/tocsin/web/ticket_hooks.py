@@ -1,7 +1,7 @@
 """The way in for ticket systems: `/hooks/tickets/NAME`, where a webhook of theirs names the tickets that changed.
 
-What it says beyond that is not believed: each ticket named is read from its system. 202 is answered once the names are
-kept; overload and store trouble are 503 with `Retry-After`, as for sources.
+What it says beyond that is not believed: each ticket named is read from its system. Only where a system cannot be read is
+its signed message taken at its word. 202 is answered once that is kept; store trouble is 503 with `Retry-After`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tocsin.backends import Kind
     from tocsin.following import Follower
+    from tocsin.model import Record
 
 _HEADERS = 100
 _LONGEST_HEADER = 1_000
@@ -59,23 +60,30 @@ class TicketHook:
         proving = received.inflated if isinstance(self.scheme, auth.Field) else received.raw
         if inside and not auth.allowed(self.scheme, request.headers, proving, now, said):
             return self._unauthorized()
-        words = self._heard(request, received.inflated)
+        payload = self._payload(request, received.inflated)
+        if self.kind.believed is not None:
+            return await self._take(self.kind.believed(payload))
+        if self.kind.heard is None:
+            raise PayloadError("this kind of ticket system sends no webhooks that are understood; it is polled")
+        words = self.kind.heard(payload)
         await self.follower.hear(words)
         return web.json_response({"tickets": len(words)}, status=202)
 
-    def _heard(self, request: web.Request, inflated: bytes) -> list[str]:
-        if self.kind.heard is None:
-            raise PayloadError("this kind of ticket system sends no webhooks that are understood; it is polled")
+    async def _take(self, records: list[Record]) -> web.StreamResponse:
+        if await self.follower.take(records):
+            return web.json_response({"tickets": len(records)}, status=202)
+        text = "the ticket is being told something; send it again"
+        return web.json_response({"error": text}, status=503, headers={"Retry-After": RETRY_AFTER})
+
+    def _payload(self, request: web.Request, inflated: bytes) -> Payload:
         headers = {name.lower(): value for name, value in list(request.headers.items())[:_HEADERS]}
         short = {name: value for name, value in headers.items() if len(value) <= _LONGEST_HEADER}
-        return self.kind.heard(
-            Payload(
-                body=inflated,
-                content_type=requests.media_type(request),
-                source=self.follower.name,
-                method=request.method,
-                headers=short,
-            )
+        return Payload(
+            body=inflated,
+            content_type=requests.media_type(request),
+            source=self.follower.name,
+            method=request.method,
+            headers=short,
         )
 
     def _unauthorized(self) -> web.StreamResponse:
@@ -83,8 +91,12 @@ class TicketHook:
 
 
 def routes(hooks: Iterable[TicketHook]) -> list[web.RouteDef]:
-    """The address of each; anything else under `/hooks/tickets/` is 404 like any unknown source."""
-    return [web.post(f"/hooks/tickets/{hook.follower.name}", hook.receive) for hook in hooks]
+    """The address of each; anything else under `/hooks/tickets/` is 404 like any unknown source.
+
+    Below it is where TMF621 has the listeners of events.
+    """
+    below = ("", "/listener/{event}")
+    return [web.post(f"/hooks/tickets/{hook.follower.name}{path}", hook.receive) for hook in hooks for path in below]
 
 
 def _error(status: int, text: str) -> web.Response:

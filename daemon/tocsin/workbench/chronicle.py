@@ -8,7 +8,7 @@ from tocsin.live import what
 from tocsin.model import LANGUAGES, DeliveryState, State, Texts
 from tocsin.wording import span
 from tocsin.workbench.explained import Happened, IncidentTold
-from tocsin.workbench.verdicts import moment
+from tocsin.workbench.verdicts import declared_in, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +48,9 @@ def told(record: Record, changes: Sequence[Changed]) -> IncidentTold:
         previous=incident.previous,
         policy=incident.policy,
         life=dict(life(record)),
-        backend=_backend(record),
+        backend=declared_in(record),
         ticket=record.ticket,
+        informed=record.informed,
         deliveries=record.deliveries,
         history=tuple([*lines[:half], *lines[-half:]] if left_out else lines),
         left_out=left_out,
@@ -107,12 +108,6 @@ def _reopen(incident: Incident, times: int) -> str:
     if not incident.declared:
         return f"{said}never: there was no ticket"
     return f"{said}the same problem before {moment(incident.closed_at + incident.policy.reopen)} reopens it"
-
-
-def _backend(record: Record) -> str:
-    if record.ticket:
-        return record.ticket.backend
-    return record.deliveries[-1].backend if record.deliveries else ""
 
 
 def _happened(record: Record, changes: Sequence[Changed]) -> Iterator[Happened]:

@@ -39,26 +39,34 @@ def _facts(expected: Expectation, play: Play) -> Iterator[Difference]:
     decision, incident = play.decision, play.incident
     sending = play.sending
     impact = decision.impact if decision else None
+    backend, inform = play.told or (None, None)
     facts: dict[str, object] = {
         "tickets": sending.tickets,
         "deliveries": tuple(sending.sent),
+        "informed": sending.heard,
         "waiting": sending.waiting,
         "state": incident.state if incident else None,
         "action": decision.action if decision else None,
         "rule": decision.rule if decision else None,
         "element": decision.element.reference if decision and decision.element else None,
         "impact": incident.impact if incident and impact else impact,
+        "backend": backend,
+        "inform": None if inform is None else tuple(sorted(inform)),
         "priority": play.priority,
         "key": (decision.dedup_key or None) if decision else None,
     }
     nothing = f"nothing ({decision.reason})" if decision and decision.reason else "nothing"
     for name, came in facts.items():
         wanted = getattr(expected, name)
+        if name == "inform" and wanted is not None:
+            wanted = tuple(sorted(wanted))
         if wanted is not None and wanted != came:
             yield Difference(name, _said(wanted), nothing if came is None else _said(came))
 
 
 def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_said(inner)}' for name, inner in value.items())}}}"
     return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
 
 

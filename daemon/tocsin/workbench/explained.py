@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from tocsin.model import Alert, Impact, Policy, Texts, Ticket
-from tocsin.store.listing import DeliveryLine
+from tocsin.store.listing import DeliveryLine, InformedLine
 
 
 class What(StrEnum):
@@ -43,6 +43,8 @@ class Because(StrEnum):
     """None: resolved during the hold."""
     WITHDRAWN = "withdrawn"
     """None: over before the ticket was sent."""
+    DROPPED = "dropped"
+    """None: a person gave up what the ticket system would not take."""
     RULE = "rule"
     """None: the rule that matched wants none."""
     FALLBACK = "fallback"
@@ -212,6 +214,8 @@ class IncidentTold(Struct, frozen=True, kw_only=True):
     backend: str
     """Empty when no ticket was asked for."""
     ticket: Ticket | None
+    informed: tuple[InformedLine, ...]
+    """The other backends that are told of it."""
     deliveries: tuple[DeliveryLine, ...]
     history: tuple[Happened, ...]
     left_out: int = 0

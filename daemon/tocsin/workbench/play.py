@@ -9,10 +9,9 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from tocsin.model import Alert, Decision, Status
-from tocsin.priorities import PriorityTable, default_priorities
 from tocsin.workbench.sending import Sending
 from tocsin.workbench.world import World
 
@@ -24,14 +23,7 @@ if TYPE_CHECKING:
     from tocsin.rules import RuleSet
     from tocsin.rules.examples import Touch
     from tocsin.rules.timeline import Asleep, RuleTest
-
-
-class Ticketing(Struct, frozen=True, kw_only=True):
-    """What the settings say of where tickets go, as far as tests can see it."""
-
-    default_backend: str = "desk"
-    """The ticket system of rules that name none."""
-    priorities: PriorityTable = field(default_factory=default_priorities)
+    from tocsin.workbench.ticketing import Ticketing
 
 
 class Decided(Struct, frozen=True, kw_only=True):
@@ -46,7 +38,7 @@ class Play:
     """What has come of a test so far."""
 
     def __init__(self, test: RuleTest, rule_set: RuleSet, fleet: Fleet, ticketing: Ticketing) -> None:
-        self._world = World(rule_set, fleet, self._hear)
+        self._world = World(rule_set, fleet, self._hear, ticketing=ticketing)
         self._ticketing = ticketing
         self._begins = test.begins
         self.sending = Sending(self._world.live.unsent, test.down, test.begins, ticketing.default_backend)
@@ -79,6 +71,11 @@ class Play:
         if ticket is None or ticket.element is None or incident is None:
             return None
         return self._ticketing.priorities[incident.impact][ticket.element.criticality]
+
+    @property
+    def told(self) -> tuple[str, tuple[str, ...]] | None:
+        """The ticket system that the latest incident is declared in, and those that are informed."""
+        return self._ticketing.whom(self.incident.policy) if self.incident else None
 
     @property
     def reasons(self) -> list[str]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin import folding, lifecycle
+from msgspec.structs import replace
+
+from tocsin import folding, informing, lifecycle
 from tocsin.model import Delivery, DeliveryAction, Snapshot
 
 if TYPE_CHECKING:
@@ -33,17 +35,21 @@ class Sending:
             default: the ticket system of rules that name none.
         """
         self.sent: list[DeliveryAction] = []
-        """What was sent so far, in order."""
+        """What was sent so far to those that declare, in order."""
+        self.heard: dict[str, tuple[DeliveryAction, ...]] = {}
+        """What was sent so far to each that is informed, in order."""
         self._unsent = unsent
         self._down = down
         self._begins = begins
         self._default = default
         self._opened: set[int] = set()
+        self._known: set[tuple[int, str]] = set()
+        """Incident and name of each that is informed of it."""
         self._made = 0
 
     @property
     def tickets(self) -> int:
-        """How many tickets the ticket systems know of."""
+        """How many tickets were declared: the informed ones only hear of them."""
         return self.sent.count(DeliveryAction.OPEN)
 
     @property
@@ -61,39 +67,59 @@ class Sending:
 
     def tell(self, change: Change, decision: Decision, now: datetime) -> None:
         """Deliver what a change asks for, or let it wait: also behind what waits for a ticket system just up again."""
-        backend = change.incident.policy.backend or self._default
-        at_once = not self._down or (self._up(backend, now) and not self._waits(change.incident.n, backend))
+        declaring, informed = informing.whom(change.incident.policy, self._default)
         for action in change.deliveries:
-            if at_once:
-                self._send(change.incident.n, action)
-            else:
-                self._queue(change, action, decision, now)
+            self._deliver(declaring, self._delivery(change, action, decision, now), change.incident.n, now)
+        for action in (*change.deliveries, *change.informs):
+            for backend in informed:
+                self._inform(backend, self._delivery(change, action, decision, now), change.incident.n, now)
 
     def come_round(self, now: datetime) -> None:
-        """Send what waited for a ticket system that can be reached now: the oldest first, in order for each incident."""
-        for n in sorted(self._unsent.rows(), key=lambda n: self._unsent.of(n)[0].id):
-            self._flush(n, now)
+        """Send what waited for a ticket system that can be reached now: in order for each, the highest impact first."""
+        for n, backend in sorted(self._unsent.chains(), key=self._turn):
+            self._flush(n, backend, now)
 
-    def _waits(self, n: int, backend: str) -> bool:
-        return bool(self._unsent.of(n)) or any(one.backend == backend for one in self._unsent.all())
+    def _turn(self, chain: tuple[int, str]) -> tuple[int, int]:
+        first = self._unsent.of(*chain)[0]
+        return -first.body.impact.rank, first.id
 
-    def _flush(self, n: int, now: datetime) -> None:
-        while (first := folding.next_of(self._unsent.of(n))) and self._up(first.backend, now):
-            self._unsent.keep(n, tuple(one for one in self._unsent.of(n) if one.id != first.id))
-            self._send(n, first.action)
+    def _waits(self, backend: str) -> bool:
+        return any(one.backend == backend for one in self._unsent.all())
 
-    def _send(self, n: int, action: DeliveryAction) -> None:
+    def _flush(self, n: int, backend: str, now: datetime) -> None:
+        while (first := folding.next_of(self._unsent.of(n, backend))) and self._up(backend, now):
+            self._unsent.keep(n, backend, tuple(one for one in self._unsent.of(n, backend) if one.id != first.id))
+            self._send(n, backend, first.action)
+
+    def _inform(self, backend: str, delivery: Delivery, n: int, now: datetime) -> None:
+        action = informing.told(delivery.action, known=(n, backend) in self._known)
+        if action is None:
+            return
+        self._known.add((n, backend))
+        told = replace(delivery, action=action, body=replace(delivery.body, action=action))
+        if self._deliver(backend, told, n, now):
+            self._known.discard((n, backend))
+
+    def _deliver(self, backend: str, delivery: Delivery, n: int, now: datetime) -> bool:
+        """Send it, or let it wait; returns whether that took back what was to open."""
+        if not self._down or (self._up(backend, now) and not self._waits(backend)):
+            self._send(n, backend, delivery.action)
+            return False
+        unsent = self._unsent.of(n, backend)
+        folded = folding.fold(unsent, replace(delivery, backend=backend))
+        self._unsent.keep(n, backend, folding.left(unsent, folded))
+        return any(one.action == DeliveryAction.OPEN for one in folded.cancel)
+
+    def _send(self, n: int, backend: str, action: DeliveryAction) -> None:
+        if (n, backend) in self._known:
+            self.heard[backend] = (*self.heard.get(backend, ()), action)
+            return
         self.sent.append(action)
         if action == DeliveryAction.OPEN:
             self._opened.add(n)
 
-    def _queue(self, change: Change, action: DeliveryAction, decision: Decision, now: datetime) -> None:
-        n = change.incident.n
-        unsent = self._unsent.of(n)
-        folded = folding.fold(unsent, self._delivery(change, action, decision, now))
-        self._unsent.keep(n, folding.left(unsent, folded))
-
     def _delivery(self, change: Change, action: DeliveryAction, decision: Decision, now: datetime) -> Delivery:
+        """What a backend is told; which one is said when it is."""
         incident = change.incident
         if decision.element is None:
             raise ValueError(f"rule {decision.rule}: a delivery needs an element")
@@ -112,9 +138,9 @@ class Sending:
             rule_set=decision.rule_set,
             opened_at=incident.opened_at,
             notes=tuple(note.text for note in change.notes),
+            language=incident.policy.language,
         )
-        backend = incident.policy.backend or self._default
-        return Delivery(id=self._made, incident=incident.id, backend=backend, action=action, body=body, due_at=now)
+        return Delivery(id=self._made, incident=incident.id, backend="", action=action, body=body, due_at=now)
 
     def _up(self, backend: str, now: datetime) -> bool:
         at = now - self._begins

@@ -35,12 +35,14 @@ class Kind(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     BACKEND = "backend"
+    INFORM = "inform"
+    """Other ticket systems are informed."""
 
 
 SAME = "same"
 _TEXT, _POLICY = "text", "policy"
 _WIDER = {Kind.NAME: _TEXT, Kind.DESCRIPTION: _TEXT} | dict.fromkeys(
-    (Kind.HOLD, Kind.FLAP, Kind.CLOSE, Kind.REOPEN, Kind.BACKEND), _POLICY
+    (Kind.HOLD, Kind.FLAP, Kind.CLOSE, Kind.REOPEN, Kind.BACKEND, Kind.INFORM), _POLICY
 )
 GROUPS = (SAME, *dict.fromkeys(_WIDER.get(kind, kind.value) for kind in Kind))
 """The metric's labels: kinds, but one for all texts and one for all that a policy says."""
@@ -102,6 +104,7 @@ def _policies(live: Policy | None, shadow: Policy | None) -> dict[Kind, bool]:
         Kind.CLOSE: (live.close_after, live.unless_touched) != (shadow.close_after, shadow.unless_touched),
         Kind.REOPEN: live.reopen != shadow.reopen,
         Kind.BACKEND: live.backend != shadow.backend,
+        Kind.INFORM: set(live.inform or ()) != set(shadow.inform or ()),
     }
 
 

@@ -16,7 +16,8 @@ from tocsin.rules.problems import RulesError
 from tocsin.rules.timeline import RuleTest
 from tocsin.workbench import nearest
 from tocsin.workbench.comparing import differences
-from tocsin.workbench.play import Decided, Play, Ticketing, Turn, score
+from tocsin.workbench.play import Decided, Play, Turn, score
+from tocsin.workbench.ticketing import USUAL, Ticketing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
     from tocsin.rules import RuleSet
     from tocsin.rules.examples import Expectation
 
-__all__ = ["Failure", "Outcome", "Ticketing", "check", "run"]
-
-USUAL = Ticketing()
-"""What holds when the settings say nothing."""
+__all__ = ["USUAL", "Failure", "Outcome", "Ticketing", "check", "run"]
 
 
 class Failure(Struct, frozen=True, kw_only=True):

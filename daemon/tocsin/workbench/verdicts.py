@@ -56,13 +56,21 @@ def of_alert(received: Received, record: Record | None, *, repeat: bool) -> Verd
     return Verdict(because=Because.FOLDED, sentence=f"No ticket of its own: {why}.", ticket=whole.ticket)
 
 
+def declared_in(record: Record) -> str:
+    """The backend that has the ticket or was asked for it; empty when none was. Others are told after it."""
+    if record.ticket:
+        return record.ticket.backend
+    return record.deliveries[0].backend if record.deliveries else ""
+
+
 def of_record(record: Record) -> Verdict:
     """The verdict on an incident: its ticket, or why it has none."""
     incident, kinds = record.incident, {note.kind for note in record.notes}
     if record.ticket:
         number = record.ticket.number
         said = f"{record.ticket.status.replace('_', ' ')} in {record.ticket.backend}"
-        return Verdict(because=Because.TICKET, sentence=f"Ticket {number}: {said}.", ticket=number)
+        named = f"Ticket {number}" if number else "Ticket without a number yet"
+        return Verdict(because=Because.TICKET, sentence=f"{named}: {said}.", ticket=number)
     if incident.state == State.HELD:
         until = f"held until {moment(incident.due_at)}" if incident.due_at else "held"
         rest = f"the rule waits {span(incident.policy.hold)} before declaring"
@@ -70,7 +78,10 @@ def of_record(record: Record) -> Verdict:
     if "blip" in kinds and incident.closed_at:
         after = f"after {span(incident.closed_at - incident.opened_at)} of {span(incident.policy.hold)}"
         return none(Because.BLIP, f"resolved during the hold, {after}")
-    opens = [one for one in record.deliveries if one.action == DeliveryAction.OPEN]
+    backend = declared_in(record)
+    opens = [one for one in record.deliveries if one.action == DeliveryAction.OPEN and one.backend == backend]
+    if opens and opens[-1].state == DeliveryState.CANCELLED and "dropped" in kinds:
+        return none(Because.DROPPED, f"delivery {opens[-1].id} to {opens[-1].backend} was {opens[-1].reason}")
     if "withdrawn" in kinds or (opens and opens[-1].state == DeliveryState.CANCELLED):
         return none(Because.WITHDRAWN, "resolved before the ticket was sent, so it was withdrawn")
     return _undelivered(opens[-1]) if opens else none(Because.FORGOTTEN, "and why is no longer kept")

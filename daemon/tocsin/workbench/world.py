@@ -15,10 +15,12 @@ from tocsin.lifecycle import TicketSeen
 from tocsin.live import Firing, Live, Surroundings, said, what
 from tocsin.model import Action, Alert, Change, Decision, Incident, State, Status, TicketStatus
 from tocsin.rules import engine
+from tocsin.workbench.ticketing import USUAL
 
 if TYPE_CHECKING:
     from tocsin.fleet import Fleet
     from tocsin.rules import RuleSet
+    from tocsin.workbench.ticketing import Ticketing
 
 Hear = Callable[[Change, Decision, datetime], None]
 """Told of each change of an incident: the change, the decision its ticket's texts come from, and when."""
@@ -38,7 +40,7 @@ class World:
         hear: Hear = _nothing,
         *,
         declarant: str = "Supervision",
-        backend: str = "",
+        ticketing: Ticketing = USUAL,
     ) -> None:
         """Start empty.
 
@@ -47,15 +49,15 @@ class World:
             fleet: the elements there are.
             hear: told of each change of an incident; may keep what was not sent in `live.unsent`.
             declarant: who the tickets are declared by.
-            backend: the ticket system for rules that name none.
+            ticketing: where tickets go when their rules do not say.
         """
-        self.live = Live()
+        self.live = Live(ticketing.default_backend)
         self.decision: Decision | None = None
         """The latest decision; a plain repeat makes none."""
         self._rule_set = rule_set
         self._fleet = fleet
         self._hear = hear
-        self._backend = backend
+        self._ticketing = ticketing
         self._closed: dict[str, Incident] = {}
         self._texts: dict[int, Decision] = {}
         """Row of a live incident → the decision its ticket's texts come from."""
@@ -114,7 +116,7 @@ class World:
                 self._tell(self.live.resolve(firing, what(alert), now), now)
             self._keep(alert, hashed, 0, now)
             return None
-        decision = engine.with_backend(decision, self._backend)
+        self.decision = decision = self._ticketing.routed(decision, alert.source)
         met = self.live.meet(alert, firing, decision, 0, self._around, now)
         if met.change:
             self._texts[met.incident.n] = decision

@@ -38,3 +38,18 @@ def _rule_changes(db: Database) -> None:
 @STEPS(name="0004_sources")
 def _sources(db: Database) -> None:
     _run(db, "0004_sources")
+
+
+@STEPS(name="0005_deliveries")
+def _deliveries(db: Database) -> None:
+    _run(db, "0005_deliveries")
+
+
+@STEPS(name="0006_tmf621")
+def _tmf621(db: Database) -> None:
+    _run(db, "0006_tmf621")
+
+
+@STEPS(name="0007_sightings")
+def _sightings(db: Database) -> None:
+    _run(db, "0007_sightings")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tocsin.fleet import Fleet
-    from tocsin.workbench.play import Ticketing
     from tocsin.workbench.testing import Outcome
+    from tocsin.workbench.ticketing import Ticketing
 
 LARGEST = 4 * 1024 * 1024
 """So many characters all files of a candidate have together at most."""

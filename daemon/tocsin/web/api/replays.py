@@ -86,6 +86,7 @@ async def start_replay(service: Service, asked: Asked) -> ReplayLine:
         candidate=files,
         live_fleet=service.places.fleet,
         candidate_fleet=service.places.fleet,
+        ticketing=service.ticketing,
     )
     return _line(service.runs.start(Run(job), wanted.since, until, "shadow" if wanted.shadow else "files"))
 
@@ -114,7 +115,7 @@ async def _candidate(service: Service, wanted: ReplayAsked, now: datetime) -> di
         return await service.turns.run(_shadow, service)
     files = candidates.checked(wanted.files)
     task = tasks.Judge(
-        files=files, known=service.places.backends, backends=service.backends, alerts=[], trace=0, now=now
+        files=files, known=service.places.backends, ticketing=service.ticketing, alerts=[], trace=0, now=now
     )
     await service.aside.done(task, service.book.fleet, list[Judged])
     return files

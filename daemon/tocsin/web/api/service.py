@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tocsin.model import Criticality, Impact, Priority
     from tocsin.rules import RuleSet
     from tocsin.store.changes import Told
-    from tocsin.workbench.play import Ticketing
+    from tocsin.workbench.ticketing import Ticketing
 
 Redecide = Callable[[], Awaitable[Redone]]
 
@@ -82,8 +82,6 @@ class Tickets(Struct, frozen=True, kw_only=True):
     """Where alerts come from, and where their tickets go."""
 
     sources: Sequence[Source]
-    default: str
-    """The ticket system for rules and sources that name none."""
     desks: Mapping[str, Desk]
     """Those of the ticket systems that are the desk, by name."""
 
@@ -113,11 +111,6 @@ class Service:
         self.state = state
         self.rulebooks = rulebooks
         self.sources = {source.name: source for source in tickets.sources}
-        self.backends = {
-            "": tickets.default,
-            **{source.name: source.backend for source in tickets.sources if source.backend},
-        }
-        """Source → its ticket system, where it has one of its own; the empty name stands for the default one."""
         self.desks = tickets.desks
         self.redecide = redecide
         self.clock = clock

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin.fleet import Fleet
     from tocsin.web.api.candidates import Checked, Tested
     from tocsin.web.api.verdicts import Judged
-from tocsin.workbench.play import Ticketing
+from tocsin.workbench.ticketing import Ticketing
 
 MEMORY = 4 * 1024**3
 """Most memory of the process, in bytes: whoever asks for more is refused by the system."""
@@ -52,7 +52,7 @@ class Judge(Struct, frozen=True, tag=True):
 
     files: dict[str, str]
     known: frozenset[str]
-    backends: dict[str, str]
+    ticketing: Ticketing
     alerts: list[Alert]
     trace: int
     now: datetime
@@ -62,7 +62,7 @@ class Judge(Struct, frozen=True, tag=True):
         judge = verdicts.Judge(
             rule_set=candidates.build(self.files, self.known),
             fleet=fleet,
-            backends=self.backends,
+            ticketing=self.ticketing,
             trace=self.trace,
             now=self.now,
         )

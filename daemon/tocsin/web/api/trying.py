@@ -123,7 +123,7 @@ def _live(service: Service, alerts: Sequence[Alert], trace: int, asked: Asked) -
     judge = verdicts.Judge(
         rule_set=service.rule_set,
         fleet=service.book.fleet,
-        backends=service.backends,
+        ticketing=service.ticketing,
         trace=trace,
         now=asked.now,
     )
@@ -136,7 +136,7 @@ async def _candidate(
     task = tasks.Judge(
         files=files,
         known=service.places.backends,
-        backends=service.backends,
+        ticketing=service.ticketing,
         alerts=alerts,
         trace=trace,
         now=asked.now,

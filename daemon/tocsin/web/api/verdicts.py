@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from tocsin.fleet import Fleet
 from tocsin.model import Action, Alert, Element, Impact, Policy, Texts, Tried
 from tocsin.rules import RuleSet, engine
+from tocsin.workbench.ticketing import Ticketing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ class Sketch(Struct, frozen=True, kw_only=True):
     key: str
     backend: str
     """Name of the ticket system."""
+    inform: list[str]
+    """Names of the ticket systems that would be informed."""
     priority: str
     """What the desk would compute; empty for a ticket system that keeps its priority to itself."""
     policy: Policy
@@ -70,8 +73,7 @@ class Judge(Struct, frozen=True, kw_only=True):
 
     rule_set: RuleSet
     fleet: Fleet
-    backends: dict[str, str]
-    """Source → its ticket system, where it has one of its own; the empty name stands for the default one."""
+    ticketing: Ticketing
     trace: int
     """So many rules are told at most."""
     now: datetime
@@ -79,6 +81,7 @@ class Judge(Struct, frozen=True, kw_only=True):
     def verdict(self, alert: Alert) -> Judged:
         """What this rule set says, with every rule before the one that matched."""
         decision = engine.decide(alert, self.rule_set, self.fleet, self.now)
+        decision = self.ticketing.routed(decision, alert.source)
         trace = engine.explain(alert, self.rule_set, self.now)
         rule = next((rule for rule in self.rule_set.rules if rule.id == decision.rule), None)
         return Judged(
@@ -91,20 +94,22 @@ class Judge(Struct, frozen=True, kw_only=True):
             reason=decision.reason,
             captures=decision.captures,
             candidates=list(decision.candidates),
-            ticket=self._ticket(decision, alert.source),
+            ticket=self._ticket(decision),
             tried=len(trace),
             trace=trace[max(0, len(trace) - self.trace) :],
         )
 
-    def _ticket(self, decision: Decision, source: str) -> Sketch | None:
+    def _ticket(self, decision: Decision) -> Sketch | None:
         element, impact, policy = decision.element, decision.impact, decision.policy
         if decision.action != Action.TICKET or element is None or impact is None or policy is None:
             return None
+        backend, informed = self.ticketing.whom(policy)
         return Sketch(
             element=element,
             impact=impact,
             key=decision.dedup_key,
-            backend=policy.backend or self.backends.get(source) or self.backends[""],
+            backend=backend,
+            inform=list(informed),
             priority="",
             policy=policy,
             name=decision.name,
@@ -134,9 +139,10 @@ def _told(verdict: Judged) -> Iterator[tuple[str, str]]:
     yield "impact", ticket.impact
     yield "key", ticket.key
     yield "backend", ticket.backend
+    yield "inform", ", ".join(ticket.inform)
     for part in ("name", "description"):
         for language, text in getattr(ticket, part).items():
             yield f"{part}.{language}", text
     for name, value in asdict(ticket.policy).items():
-        if name != "backend":
+        if name not in ("backend", "inform"):
             yield name, str(value)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     *("id", "title", "match", "where", "action", "element", "impact", "key", "hold", "flap", "close", "reopen"),
-    *("backend", "ticket"),
+    *("closed_by_person", "backend", "inform", "ticket"),
 )
 """The keys of a rule in the order that a reader asks: what, when, on what, how bad, how it lives, what it says."""
 _ELSEWHERE = "\x85\u2028\u2029"

@@ -184,6 +184,7 @@ def _changes(live: Record, candidate: Record) -> tuple[Kind, ...]:
         Kind.TEXT: live.texts != candidate.texts,
         Kind.EARLIER: _declared(candidate) < _declared(live),
         Kind.LATER: _declared(candidate) > _declared(live),
+        Kind.BACKEND: (live.backends[:1], {*live.backends}) != (candidate.backends[:1], {*candidate.backends}),
         Kind.CLOSES: live.closed_at != candidate.closed_at,
         Kind.REOPENS: live.reopened != candidate.reopened,
     }
@@ -206,4 +207,5 @@ def _ticket(record: Record | None) -> Ticket | None:
         declared_at=record.declared_at,
         closed_at=record.closed_at,
         reopened=record.reopened,
+        backends=record.backends,
     )

@@ -78,6 +78,7 @@ SENTENCES = {
     Kind.TEXT: "another name or description",
     Kind.EARLIER: "declared earlier",
     Kind.LATER: "declared later",
+    Kind.BACKEND: "other ticket systems are told",
     Kind.CLOSES: "closed at another time",
     Kind.REOPENS: "reopened more or less often",
 }

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     EARLIER = "earlier"
     """It is declared earlier."""
     LATER = "later"
+    BACKEND = "backend"
+    """Other ticket systems are told of it."""
     CLOSES = "closes"
     """It is closed at another time, or by somebody else."""
     REOPENS = "reopens"
@@ -43,6 +45,8 @@ class Ticket(Struct, frozen=True, kw_only=True):
     """None for an incident that never got a ticket."""
     closed_at: datetime | None
     reopened: int
+    backends: tuple[str, ...] = ()
+    """Whom it would be told to: the ticket system it is declared in first, then those that are informed."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):

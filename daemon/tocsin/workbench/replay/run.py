@@ -28,6 +28,7 @@ from tocsin.store.history import Span, history
 from tocsin.workbench import exporting
 from tocsin.workbench.replay.comparison import CANDIDATE, LIVE, Comparison
 from tocsin.workbench.replay.side import Batch, Side
+from tocsin.workbench.ticketing import USUAL, Ticketing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,7 @@ class Job(Struct, frozen=True, kw_only=True):
     live_fleet: Path
     """Folder of the fleet's files."""
     candidate_fleet: Path
+    ticketing: Ticketing = USUAL
 
 
 class _Part(Struct, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     span: Span | None
     files: Mapping[str, str]
     fleet: Path
+    ticketing: Ticketing
 
 
 @dataclass(slots=True)
@@ -152,6 +155,7 @@ class Run:
             span=span,
             files=dict(job.live if side == LIVE else job.candidate),
             fleet=job.live_fleet if side == LIVE else job.candidate_fleet,
+            ticketing=job.ticketing,
         )
         processes = multiprocessing.get_context("spawn")
         answers, told = processes.Pipe(duplex=False)
@@ -196,7 +200,7 @@ def _play(part: _Part, told: Connection) -> None:
     os.nice(10)
     gc.set_threshold(100_000, 50, 50)  # nearly nothing here is circular
     try:
-        side = Side(rules.build(part.files), fleets.load(part.fleet))
+        side = Side(rules.build(part.files), fleets.load(part.fleet), part.ticketing)
         for batch in side.play(_events(part), part.until):
             told.send_bytes(_BATCH + _encode(batch))
     except TocsinError as error:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tocsin.model import Change, Decision, DeliveryAction, Impact, Incident, State, Texts
 from tocsin.store.history import Arrival, Event, Touched
+from tocsin.workbench.ticketing import USUAL
 from tocsin.workbench.world import World
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tocsin.fleet import Fleet
     from tocsin.rules import RuleSet
+    from tocsin.workbench.ticketing import Ticketing
 
 EVERY = 2000
 """So many events make one batch."""
@@ -59,6 +61,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     cleared_after: float | None
     """Seconds from its first alert to the first moment when nothing of it fired."""
     reopened: int = 0
+    backends: tuple[str, ...] = ()
+    """Whom it was told to: the ticket system it was declared in first, then those that were informed."""
 
 
 class Batch(Struct, frozen=True, kw_only=True, array_like=True):
@@ -85,13 +89,15 @@ class _Track(Struct, gc=False):
     texts: int = 0
     cleared_after: float | None = None
     reopened: int = 0
+    backends: tuple[str, ...] = ()
 
 
 class Side:
     """One rule set at work on a history."""
 
-    def __init__(self, rule_set: RuleSet, fleet: Fleet) -> None:
-        self._world = World(rule_set, fleet, self._hear)
+    def __init__(self, rule_set: RuleSet, fleet: Fleet, ticketing: Ticketing = USUAL) -> None:
+        self._world = World(rule_set, fleet, self._hear, ticketing=ticketing)
+        self._ticketing = ticketing
         self._tracks: dict[int, _Track] = {}
         self._founded: dict[tuple[str, str], int] = {}
         """Source and fingerprint → the incident it began last."""
@@ -172,6 +178,8 @@ class Side:
 
     def _tell(self, track: _Track, action: DeliveryAction, decision: Decision, now: datetime) -> None:
         if action == DeliveryAction.OPEN:
+            declaring, informed = self._ticketing.whom(track.incident.policy)
+            track.backends = (declaring, *informed)
             track.declared_at = now
             track.declared_impact = track.incident.impact
             track.name = decision.name
@@ -222,4 +230,5 @@ def _record(track: _Track) -> Record:
         closed_at=incident.closed_at,
         cleared_after=track.cleared_after,
         reopened=track.reopened,
+        backends=track.backends,
     )

@@ -1,0 +1,104 @@
+"""From the settings to the outbox: the ticket systems that are told over the network, how they are told, how they fare."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiolimiter import AsyncLimiter
+
+from tocsin import backends, outbox
+from tocsin.backends._can import Can
+from tocsin.breaker import Limits, State
+from tocsin.metrics import Faring
+from tocsin.store.deliveries import Retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from tocsin.metrics import Metrics
+    from tocsin.model import Delivery, Receipt
+    from tocsin.settings import Settings
+    from tocsin.settings.tree import Delivery as Told
+    from tocsin.store import Store
+
+
+def embedded(settings: Settings) -> frozenset[str]:
+    """The names of the backends that take part in the store's transactions."""
+    kinds = backends.kinds()
+    return frozenset(
+        name for name, backend in settings.backends.items() if backend.kind in kinds and kinds[backend.kind].embedded
+    )
+
+
+def systems(settings: Settings, outside: backends.Outside) -> dict[str, backends.Backend]:
+    """The ticket systems that are told over the network, by name. Raises SettingsError for options that are wrong."""
+    inside = embedded(settings)
+    return {
+        name: backends.build(backend.kind, name, backend.options, outside)
+        for name, backend in settings.backends.items()
+        if name not in inside
+    }
+
+
+def final(there: Mapping[str, backends.Backend]) -> frozenset[str]:
+    """The names of those in which a ticket that is closed cannot be opened again."""
+    return frozenset(name for name, backend in there.items() if Can.REOPEN in backend.lacks)
+
+
+def outgoing(
+    settings: Settings,
+    there: Mapping[str, backends.Backend],
+    store: Store,
+    metrics: Metrics,
+    clock: Callable[[], datetime],
+) -> outbox.Outbox:
+    """What tells these systems; `metrics` hear of it, and are told how each fares."""
+    routes = {name: _route(settings, name, backend, clock) for name, backend in there.items()}
+    given = settings.delivery
+    out = outbox.Outbox(store, routes, _retries(given), clock, _Observer(metrics), limits=_limits(given))
+    metrics.tell(lambda: _faring(out, clock()), tuple(State))
+    return out
+
+
+def _route(settings: Settings, name: str, backend: backends.Backend, clock: Callable[[], datetime]) -> outbox.Route:
+    given = settings.backends[name]
+    limiter = AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None
+    return outbox.Route(deliver=partial(_deliver, backend, clock), concurrency=given.concurrency, limiter=limiter)
+
+
+async def _deliver(backend: backends.Backend, clock: Callable[[], datetime], delivery: Delivery) -> Receipt:
+    return await backends.hand_over(backend, delivery, clock())
+
+
+def _retries(given: Told) -> Retries:
+    return Retries(
+        first=given.first_retry,
+        longest=given.longest_retry,
+        give_up_after=given.give_up_after,
+        lease=given.lease,
+        doubt=given.doubt,
+    )
+
+
+def _limits(given: Told) -> Limits:
+    return Limits(failures=given.breaker.failures, first=given.first_retry, longest=given.longest_retry)
+
+
+def _faring(out: outbox.Outbox, now: datetime) -> dict[str, Faring]:
+    return {
+        one.backend: Faring(one.state, one.unsent, one.dead, (now - (one.oldest_at or now)).total_seconds())
+        for one in out.standings()
+    }
+
+
+class _Observer(outbox.Observer):
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def delivered(self, backend: str, action: str, outcome: str, seconds: float) -> None:
+        self._metrics.delivered(backend, action, outcome, seconds)
+
+    def ticketed(self, seconds: float) -> None:
+        self._metrics.ticketed(seconds)

@@ -1,0 +1,121 @@
+"""What people ask about ticket systems on the command line: which there are, whether one can be told, whether all agree."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from commands import FINE, SETTINGS, SILENT, WRONG, House, printed
+from tocsin.backends import kinds
+from tocsin.cli import asking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FAKES = Path(__file__).parent / "fakes"
+
+
+class Redmine:
+    """A fake Redmine in a process of its own, and a house that tells it."""
+
+    def __init__(self, folder: Path, said: dict[str, Any]) -> None:
+        self.url = said["url"]
+        self.key = folder / "redmine-key"
+        options = {**said["options"], "key_file": str(self.key)}
+        redmine = {"kind": "redmine", "poll": "0s", "options": options}
+        self.house = House(
+            folder / "house", default_backend="redmine", backends={"redmine": redmine, "desk": {"kind": "desk"}}
+        )
+
+    def person(self, number: str, **does: str) -> None:
+        asking.post(f"{self.url}/-/person/{number}", does, {})
+
+    def fires(self) -> None:
+        alert = {"fingerprint": "f", "severity": "critical", "resource": "web1", "check": "disk", "summary": "full"}
+        answer = asking.post(f"http://127.0.0.1:{self.house.port}/hooks/generic", alert, {})
+        assert answer.status == 202, answer
+
+
+@pytest.fixture
+def redmine(tmp_path: Path) -> Iterator[Redmine]:
+    command = [sys.executable, str(FAKES), "redmine", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield Redmine(tmp_path, json.loads(process.stdout.readline()))
+        finally:
+            process.terminate()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_every_kind_is_listed_with_what_it_cannot(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    listed = printed(house.tocsin("backend", "kinds", "--json"))
+    assert [one["kind"] for one in listed] == list(kinds())
+    assert all(one["title"] and one["proven"] for one in listed)
+    assert "webhook" in house.tocsin("backend", "kinds").stdout
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in kinds().values() if not kind.embedded])
+def test_what_is_to_be_pasted_is_printed(tmp_path: Path, kind: str) -> None:
+    said = House(tmp_path).tocsin("backend", "snippet", kind)
+    assert said.exit_code == FINE
+    assert kind in {one["kind"] for one in yaml.safe_load(said.stdout)["backends"].values()}
+
+
+@pytest.mark.parametrize("verb", ["snippet", "check"])
+def test_what_is_not_known_is_told_with_the_nearest(tmp_path: Path, verb: str) -> None:
+    said = House(tmp_path).tocsin("backend", verb, "desc")
+    assert said.exit_code == SETTINGS
+    assert "desk" in said.stderr
+
+
+def test_a_check_asks_the_ticket_system(redmine: Redmine) -> None:
+    found = printed(redmine.house.tocsin("backend", "check", "redmine", "--json"))
+    assert {one["level"] for one in found} == {"fine"}
+    assert "works as 'tocsin'" in redmine.house.tocsin("backend", "check", "redmine").stdout
+
+
+def test_a_check_that_finds_something_wrong_says_what_and_fails(redmine: Redmine) -> None:
+    redmine.key.write_text("another key")
+    said = redmine.house.tocsin("backend", "check", "redmine")
+    assert said.exit_code == WRONG
+    assert "401" in said.stdout
+    assert "another key" not in said.stdout
+
+
+def test_an_embedded_backend_has_nothing_to_check(redmine: Redmine) -> None:
+    assert "part of tocsin" in redmine.house.tocsin("backend", "check", "desk").stdout
+
+
+def test_agreement_is_asked_of_the_service(redmine: Redmine) -> None:
+    assert redmine.house.tocsin("reconcile").exit_code == SILENT
+    with redmine.house.serving():
+        redmine.fires()
+        _until(lambda: [one["number"] for one in printed(redmine.house.tocsin("tickets", "--json"))] == ["1"])
+        assert "all agree: 1 tickets were compared" in redmine.house.tocsin("reconcile").stdout
+        redmine.person("1", status="closed")
+        said = redmine.house.tocsin("reconcile")
+        assert said.exit_code == WRONG
+        assert "closed_there" in said.stdout
+        mended = redmine.house.tocsin("reconcile", "--fix", "--json", "--backend", "redmine")
+        assert mended.exit_code == FINE
+        (report,) = json.loads(mended.stdout)
+        assert [(one["kind"], one["mended"]) for one in report["differences"]] == [("closed_there", True)]
+        assert redmine.house.tocsin("reconcile").exit_code == FINE
+        unknown = redmine.house.tocsin("reconcile", "--backend", "desk")
+        assert unknown.exit_code == WRONG
+        assert "is not compared; these are: redmine" in unknown.stderr
