@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from house import T0, Road, opened, rows
 from kit import World, world
-from tocsin import backends, following
+from tocsin import backends, following, seeing
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError
 from tocsin.seeing import Touch
@@ -50,8 +51,11 @@ class Both:
                     outcome = Outcome(receipt=await backends.hand_over(self.there.backend, one, now))
                 except DeliveryError as error:
                     outcome = Outcome(error=error)
+                touch = self.follower._followed.touch
                 await self.store.run(
-                    lambda tx, one=one, outcome=outcome, now=now: deliveries.settle(tx, one, outcome, SOON, now)
+                    partial(
+                        seeing.settle, delivery=one, outcome=outcome, touch=touch, retries=SOON, asked_at=now, now=now
+                    )
                 )
 
     async def _claimed(self) -> list[Any]:

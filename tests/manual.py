@@ -62,7 +62,7 @@ def _section(kind: Kind) -> str:
     said = [part for part in inspect.cleandoc(module.__doc__ or "").split("\n\n")[1:] if not part.startswith("STATUS")]
     lines = [f"## {kind.name}", "", f"{kind.title}.", ""]
     lines += [line for part in said for line in (part, "")]
-    lines += [f"Cannot `{can}`: {why}." for can, why in kind.lacks.items()]
+    lines += [f"- cannot `{can}`: {why}" for can, why in kind.lacks.items()]
     lines += [""] if kind.lacks else []
     lines += ["| option | default | meaning |", "| --- | --- | --- |"]
     lines += [_row(name, field) for name, field in (kind.options.model_fields.items() if kind.options else ())]

@@ -16,7 +16,7 @@ LIMITS = Limits()
 SECOND = timedelta(seconds=1)
 DONE = None
 SYSTEM = (Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED, Reason.UNREADABLE)
-ANSWERS = (Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH)
+ANSWERS = (Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH, Reason.TOUCHED)
 NEITHER = tuple(reason for reason in Reason if reason not in SYSTEM + ANSWERS)
 
 

@@ -390,6 +390,17 @@ async def test_a_long_text_is_cut_at_a_word_and_says_where_the_rest_is(kind: Kin
         assert b"word199999" in content
 
 
+@all_kinds(Can.READ, Can.NOTES_BACK, Can.ATTACH)
+async def test_a_file_of_ours_is_no_note_of_a_person(kind: Kind) -> None:
+    words = " ".join(f"word{number}" for number in range(200_000))
+    async with world(kind) as there:
+        one = delivery(number="")
+        receipt = await there.tell(replace(one, body=replace(one.body, description={"en": words, "fr": words})))
+        record = await there.backend.read(receipt.number)
+    assert record is not None
+    assert [note.text for note in record.notes if "(tocsin " not in note.text] == []
+
+
 # --- reading back -----------------------------------------------------------------------------------------------------
 
 

@@ -440,8 +440,11 @@ async def test_a_ticket_is_opened_updated_repaired_closed_and_reopened_in_order(
 
 
 async def test_a_fault_in_a_backends_own_code_stops_nothing_else(tmp_path: Path) -> None:
-    async def broken(_: Delivery) -> Receipt:
-        raise KeyError("oops")
+    class Broken:
+        name = "remote"
+
+        async def deliver(self, _: Delivery) -> Receipt:
+            raise KeyError("oops")
 
     heard = []
 
@@ -451,9 +454,8 @@ async def test_a_fault_in_a_backends_own_code_stops_nothing_else(tmp_path: Path)
 
     async with opened(tmp_path, backend="remote") as store:
         await Road(store, Clock()).take(alert())
-        box = outbox.Outbox(
-            store, {"remote": outbox.Route(deliver=broken)}, Retries(), utc_now, Listening(), every=0.01
-        )
+        route = outbox.Route(deliver=lambda delivery: backends.hand_over(Broken(), delivery, utc_now()))  # type: ignore[arg-type]
+        box = outbox.Outbox(store, {"remote": route}, Retries(), utc_now, Listening(), every=0.01)
         stopping = asyncio.Event()
         running = asyncio.create_task(box.run(stopping))
 

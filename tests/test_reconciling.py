@@ -60,7 +60,7 @@ async def report(side: Both, *, fix: bool = False) -> list[tuple[str, bool]]:
     reconciler = Reconciler(
         "remote", side.there.backend, side.store, POLICIES, timedelta(days=7), side.there.server.clock
     )
-    side.passes(seconds=1)
+    side.passes(seconds=10)
     last = [one async for one in reconciler.run(fix=fix)][-1]
     assert isinstance(last, Report)
     assert not last.problem
@@ -100,7 +100,8 @@ async def test_an_open_ticket_whose_incident_is_over_is_closed(tmp_path: Path) -
         await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
         await side.tell()
         assert side.face.tickets()[0].status == "closed"
-        side.face.issues[1].status = 1  # as if our closing had never arrived
+        side.face.issues[1].status = 3  # as if our closing had been refused, and dropped
+        await side.store.run(lambda tx: tx._connection.execute("update tickets set status = 'repaired'"))
         assert await report(side) == [("open_there", False)]
         assert await report(side, fix=True) == [("open_there", True)]
         await side.tell()

@@ -32,6 +32,13 @@ fallback: {action: record}
 WEATHER = {"ok": 6, "failed": 1, "lost": 1, "garbage": 1, "wrong": 1, "down": 1, "dropped": 1}
 
 
+WAITING = """
+select distinct backend from deliveries as waits where state in ('pending', 'leased') and not exists
+  (select 1 from deliveries as dead where dead.backend = waits.backend and dead.state = 'dead')
+"""
+"""Backends with something to be told that waits for no dead delivery before it."""
+
+
 class Now(Clock):
     """The real time."""
 
@@ -164,5 +171,5 @@ async def _quiet(service: Service) -> bool:
     """Nothing is due: what is left waits for a person or for its backend to be resumed."""
     async with session() as http, http.get(f"{service.url}/-/backends") as answer:
         states = {one["backend"]: one["state"] for one in (await answer.json())["backends"]}
-    waiting = stored(service, "select distinct backend from deliveries where state in ('pending', 'leased')")
+    waiting = stored(service, WAITING)
     return all(states.get(backend) == "stopped" for (backend,) in waiting)

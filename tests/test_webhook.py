@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deliveries import NOW, REFERENCE, addresses, delivery, hand_over, served, webhook
+from deliveries import NOW, REFERENCE, addresses, delivery, hand_over, outside, scripted, served, webhook
 from ticketserver import TicketServer
-from tocsin.backends import open_session
+from tocsin.backends import kinds, open_session
 from tocsin.backends._document import render
-from tocsin.backends.webhook import Options, signature
+from tocsin.backends.webhook import Backend, Options, signature
 from tocsin.errors import DeliveryError, Reason, SettingsError
 from tocsin.model import Delivery, TicketStatus
 
@@ -221,3 +221,39 @@ async def test_a_secret_that_cannot_be_used_shows_at_start(files: dict[str, Any]
     async with open_session() as session:
         with pytest.raises(SettingsError, match=f"backend portal: {words}"):
             webhook(session, "http://127.0.0.1:1", **files)
+
+
+@pytest.mark.parametrize(
+    ("options", "methods"),
+    [
+        ({}, ["GET", "POST"]),
+        ({"success": "answer.made"}, ["GET", "POST"]),  # written for what opens a ticket: it says nothing of a look-up
+        ({"success": "answer.made.at > 0"}, ["GET", "POST"]),
+        ({"success": "answer.code == 0"}, ["GET"]),
+    ],
+)
+async def test_an_empty_list_is_none_only_in_an_answer_that_is_a_success(
+    options: dict[str, Any], methods: list[str]
+) -> None:
+    """A server that could not look answers 200, an error, and no tickets."""
+    body = {"status": 200, "body": b'{"code": 1, "error": "database", "tickets": []}'}
+    how = {"envelope": "tickets", **options}
+    async with scripted(kinds()["webhook"], body, body, **how) as (server, backend):
+        with pytest.raises(DeliveryError) as caught:
+            await hand_over(backend, delivery(uncertain=True))
+    assert server.methods == methods
+    assert len(methods) > 1 or (caught.value.reason, caught.value.retry) == (Reason.UNREADABLE, True)
+
+
+@pytest.mark.parametrize(("state", "status"), [("closed", "closed"), ("Geschlossen", "closed"), ("ok", "declared")])
+async def test_a_receipt_says_what_the_answer_says_of_the_status(state: str, status: str) -> None:
+    ticket = {"number": "T1", "reference": REFERENCE, "status": state}
+    for told in (delivery(), delivery(uncertain=True)):
+        assert (await answered(told, ticket, statuses={"closed": "Geschlossen"})).status == status
+
+
+async def test_a_basic_credential_is_struck_out_of_what_a_server_repeats() -> None:
+    async with open_session() as session:
+        options = Options(**addresses("http://127.0.0.1:1"), header_files={"Authorization": "basic"})
+        backend = Backend("portal", options, outside(session, {"basic": b"Basic dG9jc2luOnBhc3N3b3Jk"}))
+    assert "dG9jc2luOnBhc3N3b3Jk" in backend.request(delivery()).hide

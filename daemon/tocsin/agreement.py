@@ -73,6 +73,8 @@ class Ours(Struct, frozen=True, kw_only=True):
     """The backend has taken its opening."""
     dead: bool = False
     """What opens it waits for a person."""
+    dropped: bool = False
+    """A person has dropped what opens it: whether to make one is theirs to say."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -99,10 +101,16 @@ def compare(ours: Ours, theirs: Sequence[Record]) -> list[tuple[Kind, str]]:
     if not ours.ticket:
         return [(Kind.NO_TICKET, Kind.NO_TICKET.told)] if not theirs else [(Kind.DIFFERS, _found(theirs[0]))]
     if not theirs:
-        return [] if ours.status in ENDED else [(Kind.GONE, Kind.GONE.told)]
-    mine = next((record for record in theirs if record.number == ours.number), theirs[0])
+        over = ours.status in ENDED or ours.state == State.CLOSED
+        return [] if over else [(Kind.GONE, Kind.GONE.told)]
+    mine = mine_of(ours, theirs)
     found = [(Kind.TWICE, f"{Kind.TWICE.told}: {', '.join(record.number for record in theirs)}")] if theirs[1:] else []
     return found + _standing(ours, mine)
+
+
+def mine_of(ours: Ours, theirs: Sequence[Record]) -> Record:
+    """The ticket that we mean: the one with our number, else the oldest."""
+    return next((record for record in theirs if record.number == ours.number), theirs[0])
 
 
 def _found(record: Record) -> str:
@@ -124,6 +132,8 @@ def _standing(ours: Ours, mine: Record) -> list[tuple[Kind, str]]:
 
 
 def policy_of(kind: Kind, ours: Ours, policies: Mapping[Kind, Policy]) -> Policy:
-    """What is done about a difference; a ticket that a person works on is never closed over their head."""
-    policy = policies.get(kind, POLICIES[kind])
-    return "report" if kind == Kind.OPEN_THERE and ours.touched else policy
+    """What is done about a difference: nothing over a person's head, and nothing that may make a second ticket."""
+    theirs = kind == Kind.OPEN_THERE and ours.touched
+    dropped = kind == Kind.NO_TICKET and ours.dropped
+    unfound = kind == Kind.GONE and not ours.number  # it was taken, and its number is still to come
+    return "report" if theirs or dropped or unfound else policies.get(kind, POLICIES[kind])

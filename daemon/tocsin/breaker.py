@@ -23,7 +23,7 @@ _OF_THE_SYSTEM = frozenset(
     {Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED, Reason.UNREADABLE}
 )
 """These say that the ticket system itself is not well: the next delivery would hardly fare better."""
-_ANSWERS = frozenset({Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH})
+_ANSWERS = frozenset({Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH, Reason.TOUCHED})
 """These are answers of a ticket system that works, though not the ones that were hoped for."""
 _ASKING = frozenset({Reason.RATE_LIMITED, Reason.UNAVAILABLE})
 """With these, `after` is how long the system itself asks to be left alone."""

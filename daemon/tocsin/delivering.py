@@ -11,6 +11,7 @@ from tocsin import backends, outbox
 from tocsin.backends._can import Can
 from tocsin.breaker import Limits, State
 from tocsin.metrics import Faring
+from tocsin.seeing import Touch
 from tocsin.store.deliveries import Retries
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def outgoing(
 def _route(settings: Settings, name: str, backend: backends.Backend, clock: Callable[[], datetime]) -> outbox.Route:
     given = settings.backends[name]
     limiter = AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None
-    return outbox.Route(deliver=partial(_deliver, backend, clock), concurrency=given.concurrency, limiter=limiter)
+    touch = frozenset(Touch(word) for word in given.touch)
+    deliver = partial(_deliver, backend, clock)
+    return outbox.Route(deliver=deliver, concurrency=given.concurrency, limiter=limiter, touch=touch)
 
 
 async def _deliver(backend: backends.Backend, clock: Callable[[], datetime], delivery: Delivery) -> Receipt:

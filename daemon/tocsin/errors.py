@@ -130,6 +130,8 @@ class Reason(StrEnum):
     """It may have been done, is not found yet, and may still appear: the system's search lags."""
     NUMBER_PENDING = "number_pending"
     """The ticket is declared, and the system has not told its number yet."""
+    TOUCHED = "touched"
+    """A person changed the ticket since it was seen last: that is taken in first."""
     BROKEN = "broken"
     """A fault in the backend's own code."""
 
@@ -178,3 +180,12 @@ class DeliveryError(TocsinError):
         self.after = after
         self.stops = stops
         self.harmless = harmless
+
+
+class TouchedError(DeliveryError):
+    """Nothing was told, for a person changed the ticket meanwhile: take `record` in, then come again at once."""
+
+    def __init__(self, detail: str, record: object) -> None:
+        """Take what was found, in words, and the ticket as it stands."""
+        super().__init__(Reason.TOUCHED, detail, retry=True, harmless=True)
+        self.record = record

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tocsin.backends import Backend
-from tocsin.errors import DeliveryError, StoreError
-from tocsin.seeing import Seen, Sight, Touch, is_known, see
+from tocsin.backends import Backend, answered
+from tocsin.errors import DeliveryError, Reason, StoreError
+from tocsin.seeing import Seen, Sight, Touch, glance, is_quiet, see
 from tocsin.store import rows
 from tocsin.store.deliveries import numbered
 from tocsin.timers import pause
@@ -35,9 +36,14 @@ OVERLAP = timedelta(minutes=2)
 FIRST = timedelta(days=1)
 """How far back the very first question goes."""
 _NAMED = 100
+_AT_ONCE = 200
 _LONGEST = 200
 """Characters of a number or a reference; what is longer is neither."""
 _UNNUMBERED = 50
+_ALL = 2**62
+_IN_A_ROW = 3
+"""So many tickets that cannot be read, one after the other, are the system's trouble and not theirs."""
+_OF_THE_SYSTEM = frozenset({Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED})
 _PATIENCE = 10
 """So many times as long as usual is waited after a refusal that only a person can end: accounts get locked."""
 
@@ -72,12 +78,17 @@ class Follower:
     ) -> None:
         self.name = followed.name
         self._followed = followed
+        self._backend = followed.backend
+        self._every = followed.every or timedelta(minutes=1)
         self._store = store
         self._clock = clock
         self._observer = observer or Observer()
         self._named = asyncio.Event()
         self._well = True
+        self._answers = False
+        """Whether it told what changed when it was asked last."""
         self._asked_at: datetime | None = None
+        self._unnumbered = _ALL
 
     async def hear(self, words: Iterable[str]) -> None:
         """Tickets of these numbers or references changed. Returns once that is kept. Raises StoreError."""
@@ -97,10 +108,9 @@ class Follower:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until `stopping`."""
-        every = self._followed.every or timedelta(minutes=1)
         while not stopping.is_set():
             stopped = await self.tried()
-            await self._wait(stopping, every.total_seconds() * (_PATIENCE if stopped else 1))
+            await self._wait(stopping, self._every.total_seconds() * (_PATIENCE if stopped else 1))
 
     async def tried(self) -> bool:
         """Come round once; whether nothing can be had before a person corrects something."""
@@ -118,51 +128,60 @@ class Follower:
         return False
 
     async def come_round(self) -> None:
-        """Read what was named, find numbers that came late, ask what changed. Raises DeliveryError, StoreError."""
+        """Ask what changed, read what is to be read, find numbers that came late. Raises DeliveryError, StoreError.
+
+        A ticket that cannot be read is put off, and holds up no other; a question that cannot be answered holds up no name.
+        """
+        due, trouble = self._is_due(), None
+        if due and self._followed.every is not None:
+            self._answers = False
+            try:
+                await self._ask()
+                self._answers = True
+            except DeliveryError as error:
+                if error.stops or error.reason in _OF_THE_SYSTEM:
+                    raise
+                trouble = error
         await self._read_named()
-        await self._find_numbers()
-        if self._followed.every is not None and self._is_due():
-            await self._ask()
+        if due:
+            await self._find_numbers()
+            self._asked_at = self._asked_at or self._clock()
+        if trouble:
+            raise trouble
 
     def _is_due(self) -> bool:
-        every = self._followed.every or timedelta(0)
-        return self._asked_at is None or self._clock() >= self._asked_at + every
+        since = self._clock() - self._asked_at if self._asked_at else self._every
+        return not timedelta(0) <= since < self._every  # a clock that was set back is no reason to wait for it
 
     async def _wait(self, stopping: asyncio.Event, seconds: float) -> None:
         """Until it is time again, a webhook names a ticket, or the end."""
-        named = asyncio.ensure_future(self._named.wait())
-        await asyncio.wait(
-            {named, asyncio.ensure_future(pause(stopping, seconds))}, return_when=asyncio.FIRST_COMPLETED
-        )
-        named.cancel()
+        waits = {asyncio.ensure_future(self._named.wait()), asyncio.ensure_future(pause(stopping, seconds))}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         self._named.clear()
 
     # --- by asking -----------------------------------------------------------------------------------------------
 
     async def _ask(self) -> None:
-        asked_at = self._clock()
+        asked_at = self._asked_at = self._clock()
         cursor = await self._store.run(lambda tx: tx.rows("cursor", (self.name,)))
         heard = rows.moment(cursor[0][0]) if cursor else asked_at - FIRST
-        records = await self._followed.backend.changes(heard - OVERLAP - self._followed.backend.settle)
-        self._asked_at = asked_at
-        late = [record.changed_at for record in records if await self._take(record, asked_at) == Sight.LATER]
+        since = heard - OVERLAP - self._backend.settle
+        records = await answered(self._backend.changes(since), self.name)
+        for start in range(0, len(records), _AT_ONCE):
+            some = records[start : start + _AT_ONCE]
+            sort = partial(_sorted, backend=self.name, records=some, reads=self._followed.reads, now=asked_at)
+            for record in await self._store.run(sort):
+                if await self._see(record, asked_at) == Sight.LATER:
+                    await self._store.run(partial(_unread, backend=self.name, record=record, now=asked_at))
         times = [record.changed_at for record in records if record.changed_at]
-        newest = min([at for at in late if at], default=max(times, default=heard))
+        newest = min(
+            max(times, default=heard), asked_at
+        )  # one time from the future would hide all that comes before it
         if newest > heard or not cursor:
             at = rows.micros(max(newest, heard))
             await self._store.run(lambda tx: tx.update("put_cursor", (self.name, at)))
-
-    async def _take(self, record: Record, asked_at: datetime) -> Sight:
-        """What is not known yet is read whole, notes and all, before it is judged."""
-        if await self._store.run(lambda tx: is_known(tx, record)):
-            return Sight.KNOWN
-        if self._followed.reads and record.number and not record.notes:
-            asked_at = self._clock()
-            whole = await self._followed.backend.read(record.number)
-            if whole is None:
-                return Sight.STRANGE
-            record = whole
-        return await self._see(record, asked_at)
 
     async def _see(self, record: Record, asked_at: datetime) -> Sight:
         seen = Seen(backend=self.name, record=record, asked_at=asked_at, touch=self._followed.touch)
@@ -175,50 +194,129 @@ class Follower:
     # --- by name ---------------------------------------------------------------------------------------------------
 
     async def _read_named(self) -> None:
-        for (word,) in await self._store.run(lambda tx: tx.rows("named_tickets", (self.name, _NAMED))):
-            if await self._read(word) != Sight.LATER:
-                await self._store.run(partial(_forget, backend=self.name, word=word))
+        """Read each ticket that is to be read once, those that failed before last."""
+        tried = rows.micros(self._clock() - self._every / 2)
+        after, failed = (-1, ""), 0
+        while True:
+            page = await self._store.run(partial(_page, backend=self.name, after=after, tried=tried))
+            for named in page.named:
+                failed = 0 if await self._is_read(named, failed) else failed + 1
+            if page.last is None:
+                return
+            after = page.last
 
-    async def _read(self, word: str) -> Sight:
-        """The ticket that a webhook named, by its number or by a reference of ours; others are none of our business."""
+    async def _is_read(self, named: _Named, failed: int) -> bool:
+        """Read one; False when it could not be. Raises DeliveryError when it shows that none can be, for now."""
+        try:
+            sight = await self._read(named)
+        except DeliveryError as error:
+            await self._put_off(named, error)
+            if self._is_down(error, failed):
+                raise
+            return False
+        if sight != Sight.LATER:
+            await self._store.run(
+                lambda tx: tx.update("delete_named_ticket", (self.name, named.word, named.times))
+            )  # unless it was named again meanwhile
+        return True
+
+    def _is_down(self, error: DeliveryError, failed: int) -> bool:
+        """Whether the system is in trouble, and not just this ticket."""
+        if error.stops:
+            return not self._answers  # it told just now what changed: it is this ticket that we may not read
+        return error.reason in _OF_THE_SYSTEM and failed + 1 >= _IN_A_ROW
+
+    async def _put_off(self, named: _Named, error: DeliveryError) -> None:
+        tried = (rows.micros(self._clock()), self.name, named.word)
+        await self._store.run(lambda tx: tx.update("tried_named_ticket", tried))
+        if not named.tried:
+            _log.warning("a ticket cannot be read", backend=self.name, ticket=named.number, problem=str(error))
+
+    async def _read(self, named: _Named) -> Sight:
+        """The ticket by the number that we know it by: it may have moved, and another one may carry our reference."""
         asked_at = self._clock()
-        reference, number = await self._store.run(partial(_ours, backend=self.name, word=word))
-        if not reference:
-            return Sight.STRANGE
-        records = await self._records(reference, number)
-        sights = [await self._see(record, asked_at) for record in records if record.reference == reference]
+        sights = [
+            await self._see(replace(record, number=named.number or record.number), asked_at)
+            for record in await self._records(named)
+            if record.reference == named.reference and (self._reads(named) or named.number in ("", record.number))
+        ]
         return Sight.LATER if Sight.LATER in sights else Sight.KNOWN
 
-    async def _records(self, reference: str, number: str) -> list[Record]:
-        backend = self._followed.backend
-        if not (number and self._followed.reads):
-            return await backend.search(reference)
-        record = await backend.read(number)
+    def _reads(self, named: _Named) -> bool:
+        return bool(named.number) and self._followed.reads
+
+    async def _records(self, named: _Named) -> list[Record]:
+        if not self._reads(named):
+            return await answered(self._backend.search(named.reference), self.name)
+        record = await answered(self._backend.read(named.number), self.name)
         return [record] if record else []
 
     async def _find_numbers(self) -> None:
-        for (reference,) in await self._store.run(lambda tx: tx.rows("unnumbered_tickets", (self.name, _UNNUMBERED))):
-            found = await self._followed.backend.find(reference)
+        """A few each time, the newest first, and all of them in turn."""
+        page = await self._store.run(
+            lambda tx: tx.rows("unnumbered_tickets", (self.name, self._unnumbered, _UNNUMBERED))
+        )
+        self._unnumbered = page[-1][0] if len(page) == _UNNUMBERED else _ALL
+        for _, reference in page:
+            found = await self._found(reference)
             if found and found.number:
                 await self._store.run(
                     partial(_number, reference=reference, backend=self.name, told=found, now=self._clock())
                 )
 
+    async def _found(self, reference: str) -> Receipt | None:
+        try:
+            return await answered(self._backend.find(reference), self.name)
+        except DeliveryError as error:
+            if error.stops or error.reason in _OF_THE_SYSTEM:
+                raise
+            return None  # its own trouble: it is looked for again
+
     def _told(self, error: DeliveryError) -> None:
         """Trouble is told once, until it is over."""
         self._observer.followed(self.name, error.reason)
         (_log.warning if self._well else _log.debug)(
-            "the ticket system cannot be asked", backend=self.name, problem=str(error)
+            "the ticket system cannot be asked", backend=self.name, problem=str(error), exc_info=error.__cause__
         )
         self._well = False
 
 
-def _ours(tx: Transaction, *, backend: str, word: str) -> tuple[str, str]:
-    """Reference and number of the ticket of this backend that a word names; empty when it names none of ours."""
+class _Named(Struct, frozen=True):
+    """A ticket that is to be read."""
+
+    word: str
+    times: int
+    tried: int
+    reference: str
+    number: str
+
+
+class _Page(Struct, frozen=True):
+    """Some of those that are to be read now, and where the next page begins; None after the last."""
+
+    named: list[_Named]
+    last: tuple[int, str] | None
+
+
+def _page(tx: Transaction, *, backend: str, after: tuple[int, str], tried: int) -> _Page:
+    """What names no ticket of ours is forgotten; what is being told something is read when that is over."""
+    found = tx.rows("named_tickets", (backend, *after, tried, _NAMED))
+    named = []
+    for word, times, failed in found:
+        n, reference, number = _ours(tx, backend, word)
+        if not n:
+            tx.update("delete_named_ticket", (backend, word, times))
+        elif is_quiet(tx, n, backend):
+            named.append(_Named(word, times, failed, reference, number))
+    return _Page(named, (found[-1][2], found[-1][0]) if len(found) == _NAMED else None)
+
+
+def _ours(tx: Transaction, backend: str, word: str) -> tuple[int, str, str]:
+    """Row, reference and number of the ticket of this backend that a word names; nothing when it names none of ours."""
     found = tx.rows("ticket_there", (backend, word))
     reference = found[0][0] if found else word
     known = tx.rows("ticket_of_reference", (reference,))
-    return (reference, known[0][2]) if known and known[0][1] == backend else ("", "")
+    return (known[0][0], reference, known[0][2]) if known and known[0][1] == backend else (0, "", "")
 
 
 def _name(tx: Transaction, *, kept: list[tuple[str, str, int]]) -> None:
@@ -226,8 +324,17 @@ def _name(tx: Transaction, *, kept: list[tuple[str, str, int]]) -> None:
         tx.update("insert_named_ticket", row)
 
 
-def _forget(tx: Transaction, *, backend: str, word: str) -> None:
-    tx.update("delete_named_ticket", (backend, word))
+def _sorted(tx: Transaction, *, backend: str, records: list[Record], reads: bool, now: datetime) -> list[Record]:
+    """Keep the names of those that are to be read; returns those that are whole already."""
+    unknown = [record for record in records if glance(tx, backend, record) is None]
+    for record in unknown:
+        if reads and not record.notes:
+            _unread(tx, backend=backend, record=record, now=now)
+    return [record for record in unknown if not reads or record.notes]
+
+
+def _unread(tx: Transaction, *, backend: str, record: Record, now: datetime) -> None:
+    tx.update("insert_unread_ticket", (backend, record.reference, rows.micros(now)))
 
 
 def _number(tx: Transaction, *, reference: str, backend: str, told: Receipt, now: datetime) -> None:

@@ -375,6 +375,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """Ticket number, once the incident has one."""
     opened: bool = False
     """The backend has taken the opening, whether or not it told the number."""
+    stands: TicketStatus | None = None
+    """How its ticket stood when it was told or seen last; None when that is not known, or nobody looks."""
+    priority: str = ""
+    """The same of its priority, in the system's own word; empty when that is not known."""
     reason: str = ""
 
 
@@ -387,6 +391,10 @@ class Receipt(Struct, frozen=True, kw_only=True):
     status: TicketStatus = TicketStatus.DECLARED
     remark: str = ""
     """What did not go as asked although the delivery is done, such as a file that was not taken."""
+    graded: bool = True
+    """It may have changed the ticket's priority."""
+    assigned: bool = False
+    """It may have assigned the ticket to somebody."""
 
 
 class RemoteNote(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,8 @@ from tocsin import breaker as circuit
 from tocsin.breaker import Breaker, Limits, State
 from tocsin.errors import DeliveryError, Reason, StoreError
 from tocsin.model import DeliveryAction, DeliveryState
-from tocsin.store.deliveries import Outcome, Retries, claim, count_dead, hasten, settle
+from tocsin.seeing import Touch, settle
+from tocsin.store.deliveries import Outcome, Retries, claim, count_dead, hasten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +59,8 @@ class Route(Struct, kw_only=True):
     deliver: Deliverer
     concurrency: int = 4
     limiter: AsyncLimiter | None = None
+    touch: frozenset[Touch] = frozenset(Touch)
+    """What counts as a person's hand on a ticket, should one be met."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -224,7 +227,7 @@ class Outbox:
         try:
             outcome = await self._call(lane.route, delivery)
         finally:
-            settled = await self._settle(delivery, outcome)
+            settled = await self._settle(lane.route, delivery, outcome, start)
             self._report(settled, outcome, (self._clock() - start).total_seconds())
         return outcome
 
@@ -235,21 +238,18 @@ class Outbox:
             async with asyncio.timeout(self._retries.lease.total_seconds()):
                 return Outcome(receipt=await route.deliver(delivery))
         except DeliveryError as error:
+            if error.reason == Reason.BROKEN:
+                _log.error("a backend failed in its own code", delivery=delivery.id, exc_info=error.__cause__)
             return Outcome(error=error)
         except TimeoutError:
             return Outcome(error=DeliveryError(Reason.NO_ANSWER, "no answer within the lease", retry=True))
-        except Exception as error:  # noqa: BLE001 - broad: one backend's fault must not stop the others' deliveries
-            _log.exception("a backend failed in its own code", delivery=delivery.id)
-            return Outcome(error=DeliveryError(Reason.BROKEN, f"{type(error).__name__}: {error}", retry=True))
 
-    async def _settle(self, delivery: Delivery, outcome: Outcome) -> Delivery:
+    async def _settle(self, route: Route, delivery: Delivery, outcome: Outcome, asked_at: datetime) -> Delivery:
         """Write it down; while the store cannot, hold on to it: the ticket may exist and only we know."""
+        write = partial(settle, delivery=delivery, outcome=outcome, touch=route.touch, asked_at=asked_at)
         while True:
-            now = self._clock()
             try:
-                return await self._store.run(
-                    partial(settle, delivery=delivery, outcome=outcome, retries=self._retries, now=now)
-                )
+                return await self._store.run(partial(write, retries=self._retries, now=self._clock()))
             except StoreError:
                 await asyncio.sleep(self._every)
 
@@ -261,8 +261,8 @@ class Outbox:
         if delivery.state == DeliveryState.DEAD:
             self._recount.set()
         remark = {"remark": outcome.receipt.remark} if outcome.receipt and outcome.receipt.remark else {}
-        # That a backend is stopped is said once, and not with each probe again.
-        quiet = outcome.error.stops if outcome.error else outcome.receipt and not remark
+        # That a backend is stopped is said once, and not with each probe again; a person's change is told as such.
+        quiet = _is_quiet(outcome.error) if outcome.error else outcome.receipt and not remark
         log = _log.info if quiet else _log.warning
         log(
             "delivery",
@@ -286,6 +286,10 @@ class Outbox:
             await asyncio.wait(waits, timeout=_COUNT_EVERY, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
+
+
+def _is_quiet(error: DeliveryError) -> bool:
+    return error.stops or error.reason == Reason.TOUCHED
 
 
 def _room(lane: _Lane, now: datetime) -> int:

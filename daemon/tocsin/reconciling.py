@@ -15,13 +15,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import wording
-from tocsin.agreement import Difference, Kind, Ours, Policy, compare, policy_of
-from tocsin.errors import DeliveryError, StoreError
+from tocsin.agreement import Difference, Kind, Ours, Policy, compare, mine_of, policy_of
+from tocsin.backends import answered
+from tocsin.errors import DeliveryError, Reason, StoreError
 from tocsin.informing import whom
-from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, Record, State, TicketStatus
-from tocsin.seeing import Seen, see
+from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, Receipt, Record, State, TicketStatus
+from tocsin.seeing import Seen, Sight, Touch, see
 from tocsin.store import keep, rows
 from tocsin.store.apply import Cause, apply
+from tocsin.store.deliveries import add_note, put
 from tocsin.timers import pause
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _log = structlog.get_logger("reconciling")
 
 AT_ONCE = 4
 """So many tickets are asked for at the same time: reconciling is not urgent."""
+_OF_THE_SYSTEM = frozenset({Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED})
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -56,10 +59,22 @@ class Progress(Struct, frozen=True, kw_only=True):
     of: int
 
 
+class Found(Struct, frozen=True, kw_only=True):
+    """A difference, and what is to be done about it."""
+
+    kind: Kind
+    policy: Policy
+    told: str
+    backend: str
+    ours: Ours
+    seen: Seen | None
+    """The ticket that we mean, as it stands there."""
+
+
 class Reconciler:
     """Compares one backend with the store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of
         self,
         name: str,
         backend: Backend,
@@ -67,10 +82,13 @@ class Reconciler:
         policies: Mapping[Kind, Policy],
         closed_since: timedelta,
         clock: Callable[[], datetime],
+        *,
+        touch: frozenset[Touch] = frozenset(Touch),
     ) -> None:
         self.name = name
         self._backend = backend
         self._store = store
+        self._touch = touch
         self._policies = policies
         self._closed_since = closed_since
         self._clock = clock
@@ -78,25 +96,35 @@ class Reconciler:
     async def run(self, *, fix: bool) -> AsyncIterator[Progress | Report]:
         """Look at every ticket that is open, or whose incident ended lately; the report comes last.
 
+        A ticket that cannot be looked at is passed over, and why is the report's problem; a system in trouble ends it.
+
         Raises:
             StoreError: the store cannot be read or written now.
         """
         since = self._clock() - self._closed_since
         expected = await self._store.run(partial(gather, backend=self.name, since=since))
         differences: list[Difference] = []
+        problem = ""
         for start in range(0, len(expected), AT_ONCE):
             some = expected[start : start + AT_ONCE]
-            try:
-                found = await asyncio.gather(*(self._look(ours, fix=fix) for ours in some))
-            except DeliveryError as error:
-                yield self._report(start, differences, str(error))
+            looked = await asyncio.gather(*(self._looked(ours, fix=fix) for ours in some))
+            differences += [one for found, _ in looked for one in found]
+            troubles = [error for _, error in looked if error]
+            problem = problem or next((str(error) for error in troubles), "")
+            if any(error.stops or error.reason in _OF_THE_SYSTEM for error in troubles):
+                yield self._report(start + len(some) - len(troubles), differences, problem)
                 return
-            differences += [one for each in found for one in each]
             yield Progress(backend=self.name, asked=start + len(some), of=len(expected))
-        yield self._report(len(expected), differences, "")
+        yield self._report(len(expected), differences, problem)
 
     def _report(self, asked: int, differences: list[Difference], problem: str) -> Report:
         return Report(backend=self.name, asked=asked, differences=tuple(differences), problem=problem)
+
+    async def _looked(self, ours: Ours, *, fix: bool) -> tuple[list[Difference], DeliveryError | None]:
+        try:
+            return await self._look(ours, fix=fix), None
+        except DeliveryError as error:
+            return [], error
 
     async def _look(self, ours: Ours, *, fix: bool) -> list[Difference]:
         asked_at = self._clock()
@@ -104,27 +132,32 @@ class Reconciler:
         found = compare(ours, theirs)
         if found and not await self._store.run(partial(still, backend=self.name, ours=ours)):
             return []  # something was told meanwhile: it is looked at the next time
-        return [await self._difference(kind, told, ours, theirs, asked_at, fix=fix) for kind, told in found]
+        seen = self._seen(mine_of(ours, theirs), asked_at) if theirs else None
+        return [await self._difference(kind, told, ours, seen, fix=fix) for kind, told in found]
+
+    def _seen(self, record: Record, asked_at: datetime) -> Seen:
+        return Seen(backend=self.name, record=record, asked_at=asked_at, touch=self._touch)
 
     async def _theirs(self, ours: Ours) -> list[Record]:
-        """All tickets with exactly our reference; what a search does not find yet is asked for by its number."""
-        found = [one for one in await self._backend.search(ours.incident) if one.reference == ours.incident]
-        unique = list({record.number: record for record in found}.values())
-        if ours.number and not any(record.number == ours.number for record in unique):
-            mine = await self._backend.read(ours.number)
-            if mine is not None and mine.reference == ours.incident:
-                unique.append(mine)
-        return unique
+        """All tickets with exactly our reference; what a search does not find yet is asked for by its number.
 
-    async def _difference(
-        self, kind: Kind, told: str, ours: Ours, theirs: list[Record], asked_at: datetime, *, fix: bool
-    ) -> Difference:
+        One that has moved and still answers to the number that we know it by goes by that.
+        """
+        found = await answered(self._backend.search(ours.incident), self.name)
+        unique = {record.number: record for record in found if record.reference == ours.incident}
+        if ours.number and ours.number not in unique:
+            mine = await answered(self._backend.read(ours.number), self.name)
+            if mine is not None and mine.reference == ours.incident:
+                unique.pop(mine.number, None)
+                unique[ours.number] = replace(mine, number=ours.number)
+        return list(unique.values())
+
+    async def _difference(self, kind: Kind, told: str, ours: Ours, seen: Seen | None, *, fix: bool) -> Difference:
         policy = policy_of(kind, ours, self._policies)
         mended = False
         if fix and policy != "report":
-            seen = Seen(backend=self.name, record=theirs[0], asked_at=asked_at) if theirs else None
-            act = partial(mend, kind=kind, policy=policy, ours=ours, seen=seen, told=told, now=self._clock())
-            mended = await self._store.run(act)
+            found = Found(kind=kind, policy=policy, told=told, backend=self.name, ours=ours, seen=seen)
+            mended = await self._store.run(partial(mend, found=found, now=self._clock()))
         return Difference(
             kind=kind, incident=ours.incident, number=ours.number, told=told, policy=policy, mended=mended
         )
@@ -206,39 +239,86 @@ def gather(tx: Transaction, backend: str, since: datetime) -> list[Ours]:
 
 def still(tx: Transaction, backend: str, ours: Ours) -> bool:
     """Whether a ticket is as it was when it was gathered: nothing was told, nothing seen meanwhile."""
+    entry = tx.live.by_row.get(ours.n)
+    if not ours.ticket:
+        return entry is not None and _should_have(tx, entry.incident, backend)
     if _under_way(tx, ours.n, backend):
         return False
     ticket = tx.rows("ticket", (ours.n,))
-    if not ours.ticket:
-        return not ticket
-    entry = tx.live.by_row.get(ours.n)
     state = entry.incident.state if entry else State.CLOSED
     return bool(ticket) and (ticket[0][2], ticket[0][4]) == (ours.number, ours.status) and state == ours.state
 
 
-def mend(  # noqa: PLR0913 - what, how, whose, by which record, why, when
-    tx: Transaction, *, kind: Kind, policy: Policy, ours: Ours, seen: Seen | None, told: str, now: datetime
-) -> bool:
+def mend(tx: Transaction, found: Found, now: datetime) -> bool:
     """Do about a difference what its policy says; returns whether anything was done."""
-    if policy == "follow":
-        if seen is None:
-            return False
-        see(tx, seen, now)
-        return True
-    incident = keep.read_incident(tx, ours.n)
-    entry = tx.live.by_row.get(ours.n)
-    if entry:
-        incident = entry.current()
-    if kind == Kind.GONE:
-        tx.update("delete_ticket", (ours.n,))
-        tx.live.told(ours.n, "")
-        incident = replace(incident, number="")
-    action = {"create": DeliveryAction.OPEN, "close": DeliveryAction.CLOSE, "note": DeliveryAction.NOTE}[policy]
-    note = replace(wording.note(incident, "reconciled", now, problem=told), incident=incident.id)
-    row = tx.rows("decision_of_incident", (ours.n,))[0][0]
-    change = Change(incident=incident, notes=(note,), deliveries=(action,))
+    if not still(tx, found.backend, found.ours):
+        return False
+    if found.policy == "follow":
+        return found.seen is not None and _followed(tx, found.ours, found.seen, now)
+    if found.policy == "close" and not _may_be_closed(tx, found, now):
+        return False
+    incident = _incident(tx, found.ours.n)
+    note = replace(wording.note(incident, "reconciled", now, problem=found.told), incident=incident.id)
+    if found.policy == "note" and tx.rows("noted", (found.ours.n, note.kind, rows.encode_text(note.text))):
+        return False  # it is said, and a person's to do
+    if found.kind == Kind.GONE:
+        incident = _without_ticket(tx, incident)
+    row = tx.rows("decision_of_incident", (found.ours.n,))[0][0]
+    change = Change(incident=incident, notes=(note,), deliveries=(_ACTIONS[found.policy],))
     apply(tx, change, Cause(row=row), new=False, now=now)
+    if found.policy == "create":
+        _doubt(tx, found, now)
     return True
+
+
+_ACTIONS = {"create": DeliveryAction.OPEN, "close": DeliveryAction.CLOSE, "note": DeliveryAction.NOTE}
+
+
+def _incident(tx: Transaction, n: int) -> Incident:
+    entry = tx.live.by_row.get(n)
+    return entry.current() if entry else keep.read_incident(tx, n)
+
+
+def _followed(tx: Transaction, ours: Ours, seen: Seen, now: datetime) -> bool:
+    """Take in what stands there: a ticket that was not known, another number, or what a person did."""
+    record = seen.record
+    receipt = Receipt(number=record.number, url=record.url, status=record.status)
+    if not ours.ticket:
+        tx.insert("insert_ticket", (ours.n, seen.backend, *_told(receipt), rows.micros(now)))
+    elif ours.number and record.number != ours.number:
+        tx.update("renumber_ticket", (record.number, record.url, ours.n))
+    else:
+        return see(tx, seen, now) == Sight.NEWS or not ours.number
+    tx.live.told(ours.n, record.number)
+    text = wording.text("found", backend=seen.backend, number=record.number)
+    add_note(tx, ours.n, "found", wording.ACTOR, text, now)
+    return True
+
+
+def _told(receipt: Receipt) -> tuple[str, str, str]:
+    return receipt.number, receipt.url, receipt.status.value
+
+
+def _may_be_closed(tx: Transaction, found: Found, now: datetime) -> bool:
+    """Not when a person has opened it again, nor when what would close it was refused and waits for a person."""
+    if found.seen is not None and see(tx, found.seen, now) != Sight.KNOWN:
+        return False
+    return not _incident(tx, found.ours.n).touched and not tx.rows("dead_close", (found.ours.n, found.backend))
+
+
+def _without_ticket(tx: Transaction, incident: Incident) -> Incident:
+    """The incident as if its ticket had never been: what was seen of that says nothing of the next one."""
+    for name in ("delete_ticket", "delete_sighting", "delete_read_notes"):
+        tx.update(name, (incident.n,))
+    tx.live.told(incident.n, "")
+    return replace(incident, number="")
+
+
+def _doubt(tx: Transaction, found: Found, now: datetime) -> None:
+    """What was not found may only not be found yet: it is looked for once more before it is made."""
+    for one in tx.live.unsent.of(found.ours.n, found.backend):
+        if one.action == DeliveryAction.OPEN:
+            put(tx, found.ours.n, replace(one, uncertain=True, doubted_at=now), None)
 
 
 def _under_way(tx: Transaction, n: int, backend: str) -> bool:
@@ -263,4 +343,5 @@ def _undeclared(tx: Transaction, incident: Incident, backend: str) -> Ours:
         status=TicketStatus.DECLARED,
         ticket=False,
         dead=any(one.state == DeliveryState.DEAD for one in tx.live.unsent.of(incident.n, backend)),
+        dropped=bool(tx.rows("dropped_open", (incident.n, backend))),
     )

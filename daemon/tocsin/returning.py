@@ -57,8 +57,12 @@ def _followed(settings: Settings, name: str, backend: backends.Backend) -> follo
         backend=backend,
         every=given.poll if asks else None,
         reads=Can.READ not in lacks,
-        touch=frozenset(Touch(word) for word in given.touch),
+        touch=_touch(settings, name),
     )
+
+
+def _touch(settings: Settings, name: str) -> frozenset[Touch]:
+    return frozenset(Touch(word) for word in settings.backends[name].touch)
 
 
 def hooks(
@@ -92,7 +96,7 @@ def reconcilers(
     """Who compares each ticket system with the store, where tickets can be looked up and read."""
     how = settings.reconcile
     return {
-        name: Reconciler(name, backend, store, policies(how), how.closed_since, clock)
+        name: Reconciler(name, backend, store, policies(how), how.closed_since, clock, touch=_touch(settings, name))
         for name, backend in there.items()
         if not {Can.LOOK_UP, Can.READ} & backend.lacks.keys()
     }

@@ -6,25 +6,35 @@ changes nothing the second time, and never judged while the ticket system may no
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin import wording
+from tocsin.errors import TouchedError
 from tocsin.lifecycle import TicketSeen
-from tocsin.model import DeliveryState, Record, RemoteNote, TicketStatus
-from tocsin.store import rows
+from tocsin.model import Delivery, DeliveryAction, DeliveryState, Record, RemoteNote, TicketStatus
+from tocsin.store import deliveries, rows
 from tocsin.store.apply import Cause, apply
 from tocsin.store.deliveries import add_note, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
 
     from tocsin.store import Transaction
+    from tocsin.store.deliveries import Outcome, Retries
 
-MARK = "(tocsin "
-"""What a note of ours holds, in every ticket system; those of people are what is left."""
+_MARK = re.compile(r"^(\(tocsin [^\s/()]+/\d+\))\W*\Z", re.MULTILINE)
+"""How a note of ours ends, in every ticket system, and no second one in the same way: that is a person's who quotes it."""
+_ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+LAG = timedelta(seconds=5)
+"""So long after we told something an answer may still be older than that: not every ticket system reads what it wrote."""
+_STALE = timedelta(minutes=10)
+"""An answer from before the last one is no older than this; a larger step is a clock that was set."""
 
 
 class Sight(StrEnum):
@@ -56,6 +66,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     asked_at: datetime
     """When the question left: what was told since cannot be in the answer."""
     touch: frozenset[Touch] = frozenset(Touch)
+    telling: bool = False
+    """A delivery met it so, and told nothing: that one is no reason to wait."""
 
 
 class _Last(Struct, frozen=True):
@@ -68,6 +80,10 @@ class _Last(Struct, frozen=True):
     changed_at: int | None
     at: int
     """When that was."""
+    sure: int
+    """It was read when no change that bears the same time could follow any more."""
+    graded: int
+    """Something was told since, and its priority may be our doing; at 2 its assignee, too."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -85,10 +101,10 @@ def difference(record: Record, status: TicketStatus, last: tuple[str, str] | Non
         record: the ticket as its system has it.
         status: what we know the ticket's status to be.
         last: its priority and assignee when it was seen last; None at first sight, where they are what they are. Where
-            something was told since, the priority is what it is now: an impact that we told may have changed it.
+            an impact was told since, the priority is what it is now: we may have changed it.
         read: the ids of the notes that were read before.
     """
-    notes = tuple(note for note in record.notes if MARK not in note.text and note.id not in read)
+    notes = tuple(note for note in _of_people(record.notes) if note.id not in read)
     kinds = {Touch.NOTE} if notes else set()
     if record.status != status:
         kinds.add(Touch.STATUS)
@@ -111,29 +127,107 @@ def see(tx: Transaction, seen: Seen, now: datetime) -> Sight:
         numbered(tx, record.reference, seen.backend, record.number, record.url, now)
     elif number != record.number:
         return Sight.STRANGE
-    if at >= rows.micros(seen.asked_at) or _under_way(tx, n, seen.backend):
+    recently = rows.moment(at) + LAG >= seen.asked_at
+    if recently or not (seen.telling or is_quiet(tx, n, seen.backend)):
         return Sight.LATER
-    last = _last(tx, n)
-    before = (last.priority if last.at >= at else record.priority, last.assignee) if last else None
-    read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
-    found_new = difference(record, TicketStatus(status), before, read)
-    _keep(tx, n, record, last, now)
-    if not found_new.kinds:
+    known = TicketStatus(status)
+    if record.status != known and record.status in _given_up(tx, n, seen.backend, at):
+        tx.update("status_of_ticket", (record.status.value, rows.micros(now), n))
+        known = record.status
+    return _taken_in(tx, n, seen, known, now)
+
+
+def _given_up(tx: Transaction, n: int, backend: str, at: int) -> set[TicketStatus]:
+    """What deliveries that were given up in doubt since then may have made of the ticket."""
+    told = {TicketStatus(row[0]) for row in tx.rows("given_up_in_doubt", (n, backend, at))}
+    return told | ({TicketStatus.IN_PROGRESS} if TicketStatus.DECLARED in told else set())
+
+
+def _taken_in(tx: Transaction, n: int, seen: Seen, status: TicketStatus, now: datetime) -> Sight:
+    record, last = seen.record, _last(tx, n)
+    if last and _is_older(record, last):
         return Sight.KNOWN
-    _write(tx, n, seen, found_new, now)
+    before = _before(record, last) if last else None
+    read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
+    news = difference(record, status, before, read)
+    _keep(tx, n, seen, last, now)
+    if not news.kinds:
+        return Sight.KNOWN
+    _write(tx, n, seen, news, now)
     return Sight.NEWS
 
 
-def is_known(tx: Transaction, record: Record) -> bool:
-    """Whether the ticket was seen since it changed last, by its system's own clock: then it need not be read again."""
+def glance(tx: Transaction, backend: str, record: Record) -> Sight | None:
+    """What a list tells of a ticket without its being read; None when it is to be read."""
     found = tx.rows("ticket_of_reference", (record.reference,))
-    last = _last(tx, found[0][0]) if found else None
-    return last is not None and record.changed_at is not None and last.changed_at == rows.micros(record.changed_at)
+    if not found or found[0][1] != backend:
+        return Sight.STRANGE
+    last = _last(tx, found[0][0])
+    same = last and record.changed_at and last.changed_at == rows.micros(record.changed_at)
+    return Sight.KNOWN if last and same and last.sure else None
 
 
-def _under_way(tx: Transaction, n: int, backend: str) -> bool:
-    """Whether something may be on its way to the ticket, or have arrived without our knowing."""
-    return any(one.state == DeliveryState.LEASED or one.uncertain for one in tx.live.unsent.of(n, backend))
+def settle(  # noqa: PLR0913 - what ended, how, and whose change counts
+    tx: Transaction,
+    delivery: Delivery,
+    outcome: Outcome,
+    *,
+    touch: frozenset[Touch],
+    retries: Retries,
+    asked_at: datetime,
+    now: datetime,
+) -> Delivery:
+    """Write down how a leased delivery ended, and take in what it met; returns it as it now stands."""
+    settled = deliveries.settle(tx, delivery, outcome, retries, now)
+    met = outcome.error.record if isinstance(outcome.error, TouchedError) else None
+    if not isinstance(met, Record):
+        return settled
+    seen = Seen(
+        backend=delivery.backend,
+        record=replace(met, number=delivery.number),
+        asked_at=asked_at,
+        touch=touch,
+        telling=True,
+    )
+    n = tx.rows("incident_by_id", (delivery.incident,))[0][0]
+    if see(tx, seen, now) != Sight.NEWS:  # it may be an answer from before: what is right shows in a moment
+        settled = replace(settled, due_at=now + LAG)
+        deliveries.put(tx, n, settled, None)
+    return settled
+
+
+def is_quiet(tx: Transaction, n: int, backend: str) -> bool:
+    """Whether nothing is on its way to the ticket, or may have arrived without our knowing, wholly or in part."""
+    return not any(
+        one.state == DeliveryState.LEASED or one.uncertain or (one.attempts and one.action in _CHANGING)
+        for one in tx.live.unsent.of(n, backend)
+    )
+
+
+_CHANGING = frozenset({DeliveryAction.UPDATE, DeliveryAction.CLOSE, DeliveryAction.REOPEN})
+
+
+def _of_people(notes: tuple[RemoteNote, ...]) -> Iterator[RemoteNote]:
+    ours: set[str] = set()
+    for note in notes:
+        found = _MARK.search(note.text)
+        if found and found[1] not in ours:
+            ours.add(found[1])
+        else:
+            yield note
+
+
+def _is_older(record: Record, last: _Last) -> bool:
+    """Whether it is an answer from before the last one, by the ticket system's own clock."""
+    if record.changed_at is None or last.changed_at is None:
+        return False
+    return timedelta(0) < rows.moment(last.changed_at) - record.changed_at <= _STALE
+
+
+def _before(record: Record, last: _Last) -> tuple[str, str]:
+    """Priority and assignee as they were; what we may have changed ourselves is what it is now."""
+    priority = record.priority if last.graded else last.priority
+    return priority, record.assignee if last.graded > 1 else last.assignee
 
 
 def _last(tx: Transaction, n: int) -> _Last | None:
@@ -141,10 +235,21 @@ def _last(tx: Transaction, n: int) -> _Last | None:
     return _Last(*found[0]) if found else None
 
 
-def _keep(tx: Transaction, n: int, record: Record, last: _Last | None, now: datetime) -> None:
+def _keep(tx: Transaction, n: int, seen: Seen, last: _Last | None, now: datetime) -> None:
+    record = seen.record
     row = (record.status.value, record.state, record.priority, record.assignee, rows.micros_or_none(record.changed_at))
-    if last is None or row != (last.status, last.state, last.priority, last.assignee, last.changed_at):
-        tx.update("put_sighting", (n, *row, rows.micros(now)))
+    grain = _grain(record.changed_at)
+    if last is None or last.graded or row != (last.status, last.state, last.priority, last.assignee, last.changed_at):
+        tx.update("put_sighting", (n, *row, rows.micros(now), int(not grain)))
+    elif not last.sure and seen.asked_at >= rows.moment(last.at) + grain:
+        tx.update("sure_sighting", (n,))
+
+
+def _grain(at: datetime | None) -> timedelta:
+    """How long changes may bear the same time, in a system that writes times so."""
+    if at is None or at.microsecond:
+        return timedelta(0)
+    return timedelta(seconds=1) if at.second else timedelta(minutes=1)
 
 
 def _write(tx: Transaction, n: int, seen: Seen, news: Difference, now: datetime) -> None:
@@ -164,7 +269,8 @@ def _write(tx: Transaction, n: int, seen: Seen, news: Difference, now: datetime)
             add_note(tx, n, sentence, actor, wording.text(sentence, value=value), now)
     if Touch.STATUS in news.kinds:
         tx.update("status_of_ticket", (record.status.value, rows.micros(now), n))
-    if news.kinds & seen.touch:
+    ended = Touch.STATUS in news.kinds and record.status in _ENDED
+    if news.kinds & seen.touch or ended:
         _touch(tx, n, TicketSeen(actor=actor, status=record.status if Touch.STATUS in news.kinds else None), now)
 
 

@@ -46,6 +46,10 @@ _TEXTS: dict[str, Texts] = {
         "en": "Compared with the ticket system: {problem}.",
         "fr": "Comparé avec l'outil de ticket : {problem}.",
     },
+    "found": {
+        "en": "Ticket {number} of {backend} carries this incident's reference: it is this incident's from now on.",
+        "fr": "Le ticket {number} de {backend} porte la référence de cet incident : il est désormais le sien.",
+    },
     "seen_status": {"en": "In the ticket system: {value}.", "fr": "Dans l'outil de ticket : {value}."},
     "seen_assignee": {"en": "Assigned to {value}.", "fr": "Assigné à {value}."},
     "seen_priority": {"en": "Priority {value}.", "fr": "Priorité {value}."},

@@ -28,6 +28,7 @@ class Alertmanager(Face):
     def routes(self) -> list[Route]:
         return [
             Route("POST", "/api/v2/alerts", self._take, self._does),
+            Route("GET", "/api/v2/alerts", self._list, Does.CHECK),
             Route("GET", "/api/v2/status", self._status, Does.CHECK),
         ]
 
@@ -66,14 +67,24 @@ class Alertmanager(Face):
     async def _take(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != "Bearer t0ken-of-the-proxy":
             return self.unauthorized(request)
-        for alert in await request.json():
-            labels = alert["labels"]
+        for given in await request.json():
+            labels = given["labels"]
             if not all(NAME.fullmatch(name) for name in labels) or not labels:
                 return web.json_response("invalid label set", status=400)
+            known = self.alerts.get(key := tuple(sorted(labels.items())), {})
+            alert = {"startsAt": known.get("startsAt", given["endsAt"]), **given}
             if datetime.fromisoformat(alert["startsAt"]) > datetime.fromisoformat(alert["endsAt"]):
                 return self.refused()
-            self.alerts[tuple(sorted(labels.items()))] = alert
+            self.alerts[key] = alert
         return web.Response()
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        """What fires; a filter is a matcher such as `reference="K7F3Q2"`."""
+        if request.headers.get("Authorization") != "Bearer t0ken-of-the-proxy":
+            return self.unauthorized(request)
+        name, _, value = request.query["filter"].partition("=")
+        fires = [one for one in self.alerts.values() if datetime.fromisoformat(one["endsAt"]) > self.server.clock()]
+        return web.json_response([one for one in fires if f'"{one["labels"].get(name)}"' == value])
 
     async def _status(self, _: web.Request) -> web.StreamResponse:
         return web.json_response({"versionInfo": {"version": "0.25.0"}, "cluster": {"status": "ready"}})

@@ -85,6 +85,10 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"(?i)<br\s*/?>|</div>|</p>", "\n", text))).strip()
 
 
+def decoded(given: str) -> str:
+    return b64decode(given.partition(" ")[2]).decode("utf-8", "replace")
+
+
 def invalid(*problems: tuple[str, str, str]) -> web.Response:
     errors = [{"field": name, "message": message, "code": code} for name, message, code in problems]
     return web.json_response({"description": "Validation failed", "errors": errors}, status=400)
@@ -181,7 +185,8 @@ class Freshservice(Face):
         return invalid(("category", "It should be one of these values: 'Hardware,Software'", "invalid_value"))
 
     def unauthorized(self, request: web.Request) -> web.StreamResponse:
-        told = f"You have to be logged in to perform this action. {request.headers.get('Authorization')}"
+        given = request.headers.get("Authorization", "")
+        told = f"You have to be logged in to perform this action. {given} ({decoded(given)})"
         return web.json_response({"code": "invalid_credentials", "message": told}, status=401)
 
     def forbidden(self, request: web.Request) -> web.StreamResponse:

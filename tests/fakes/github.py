@@ -66,6 +66,8 @@ class GitHub(Face):
         super().__init__(server)
         self.issues: dict[int, Issue] = {}
         self.gone: set[int] = set()
+        self.counted = ""  # what issues say of how many comments they have, whatever there is
+        self.unknown: set[int] = set()  # new issues that not all of GitHub's servers know
         self.moved: set[int] = set()
         self.known: dict[str, str] = {"bug": "bug"}  # a repository's labels; case does not count
         self.push = True
@@ -190,7 +192,7 @@ class GitHub(Face):
                 return refusal(301, "Moved Permanently", Location=url)
             if number in self.gone:
                 return refusal(410, "This issue was deleted")
-            if number and number not in self.issues:
+            if number and (number not in self.issues or number in self.unknown):
                 return self.not_found()
             return await handler(request)
 
@@ -280,7 +282,7 @@ class GitHub(Face):
             "locked": False,
             "assignee": _user(issue.assignee) if issue.assignee else None,
             "assignees": [_user(issue.assignee)] if issue.assignee else [],
-            "comments": len(issue.comments),
+            "comments": self.counted or len(issue.comments),
             "created_at": stamp(issue.created_at),
             "updated_at": stamp(issue.updated_at),
             "closed_at": stamp(issue.updated_at) if issue.state == "closed" else None,

@@ -109,6 +109,11 @@ class Glpi(Face):
         self.documents: dict[int, tuple[str, bytes]] = {}
         self.forbidden_steps: set[tuple[int, int]] = set()  # what the profile's life cycle does not allow
         self.unseen: set[int] = set()  # tickets of entities that the profile does not see
+        self.locked: set[int] = set()  # tickets that the profile sees and may not change
+        self.careless = False  # True: the OAuth server fails, and repeats what it was sent
+        self.views = True  # False: the profile may not see tickets at all
+        self.closes_at_once = False  # the entity closes what is solved
+        self.moves = False  # a rule moves what is changed out of our sight
         self.options_known = dict(OPTIONS)
         self.escapes = True  # GLPI 10 hands texts out escaped once more
 
@@ -194,11 +199,13 @@ class Glpi(Face):
         self.last += 1
         one = Ticket(self.last, given.get("name", ""), given["content"], reference, now, now, given=given)
         one.impact, one.urgency = int(given.get("impact", 3)), int(given.get("urgency", 3))
+        one.status = 2 if given.get("_groups_id_assign") else 1
         self.held[one.id] = one
         return one
 
     def alter(self, one: Ticket, given: dict[str, Any]) -> None:
         self.storable(given)
+        self._changeable(one)
         wanted = int(given.get("status", one.status))
         if wanted not in OURS:
             raise RefusedError("Invalid status")
@@ -206,12 +213,19 @@ class Glpi(Face):
             one.status = wanted
         one.impact, one.urgency = int(given.get("impact", one.impact)), int(given.get("urgency", one.urgency))
         one.changed_at, one.editor = self.server.clock(), "tocsin"
+        if self.moves:
+            self.unseen.add(one.id)
+
+    def _changeable(self, one: Ticket) -> None:
+        if one.id in self.locked:
+            raise RefusedError("You don't have permission to perform this action.")
 
     def write(self, one: Ticket, kind: str, content: str, user: str, *, private: bool = False) -> Note:
+        self._changeable(one)
         if kind == "ITILSolution":
             if one.status in (SOLVED, CLOSED):
                 raise RefusedError("The item is already solved, did anyone pushed a solution before you?")
-            one.status = SOLVED
+            one.status = CLOSED if self.closes_at_once else SOLVED
         self.last_note += 1
         note = Note(self.last_note, kind, content, user, self.server.clock(), private)
         one.notes.append(note)

@@ -77,9 +77,15 @@ def _no(status: str, title: str, code: int, detail: Any = None) -> web.StreamRes
     return web.json_response({"status": status, "title": title, "detail": detail}, status=code)
 
 
+def _right_missing() -> web.StreamResponse:
+    return _no("ERROR_RIGHT_MISSING", "You don't have permission to perform this action.", 403)
+
+
 async def _token(glpi: Glpi, request: web.Request) -> web.StreamResponse:
     from fakes.glpi import CLIENT_SECRET, PASSWORD  # noqa: PLC0415 - the two modules are one face
 
+    if glpi.careless:
+        return web.Response(status=500, text=f"cannot read {(await request.read()).decode()}")
     form = await request.post()
     if (form.get("client_id"), form.get("client_secret")) != ("tocsin-client", CLIENT_SECRET.decode()):
         return web.json_response({"error": "invalid_client", "message": "Client authentication failed"}, status=401)
@@ -133,13 +139,16 @@ def _holds(glpi: Glpi, one: Ticket, name: str, how: str, value: str) -> bool:
 
 async def _read(glpi: Glpi, request: web.Request) -> web.StreamResponse:
     one = glpi.held.get(int(request.match_info["id"]))
-    if one is not None and one.id in glpi.unseen:
-        return _no("ERROR_RIGHT_MISSING", "You don't have permission to perform this action.", 403)
-    return web.json_response(shown(one)) if one else _no("ERROR_ITEM_NOT_FOUND", "Not found", 404)
+    if not glpi.views:
+        return _right_missing()
+    seen = one is not None and one.id not in glpi.unseen
+    return web.json_response(shown(one)) if seen else _no("ERROR_ITEM_NOT_FOUND", "Not found", 404)
 
 
 async def _update(glpi: Glpi, request: web.Request) -> web.StreamResponse:
     one, given = glpi.held[int(request.match_info["id"])], await request.json()
+    if one.id in glpi.locked:
+        return _right_missing()
     try:
         status = given.get("status")
         glpi.alter(one, {**given, **({"status": status["id"]} if isinstance(status, dict) else {})})
@@ -171,6 +180,8 @@ async def _timeline(glpi: Glpi, request: web.Request) -> web.StreamResponse:
 
 async def _write(glpi: Glpi, request: web.Request) -> web.StreamResponse:
     one, given = glpi.held[int(request.match_info["id"])], await request.json()
+    if one.id in glpi.locked:
+        return _right_missing()
     try:
         glpi.storable(given)
         private = bool(given.get("is_private"))

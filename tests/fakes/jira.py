@@ -124,6 +124,7 @@ class Jira(Face):
         self.required: set[str] = set()
         self.granted: list[str] = []
         self.lacking: set[str] = set()
+        self.quicker: Callable[[Issue], object] = lambda _: None  # what somebody does before a transition arrives
         self.anonymous = False  # the login does not count any more, and is not refused
 
     def options(self) -> dict[str, Any]:
@@ -257,12 +258,23 @@ class Jira(Face):
         async def answer(request: web.Request) -> web.StreamResponse:
             if not self._may(request):
                 return self.unauthorized(request)
-            response = await handler(request)
+            response = self._to_strangers(request) or await handler(request)
             if request.path.startswith("/rest/api/2/"):
                 response.headers["X-AUSERNAME"] = "anonymous" if self.anonymous else "tocsin"
             return response
 
         return answer
+
+    def _to_strangers(self, request: web.Request) -> web.StreamResponse | None:
+        """What Jira Cloud tells those whose login does not count any more: their token has expired."""
+        if not self.anonymous or not request.path.startswith("/rest/api/3/"):
+            return None
+        if request.path.endswith("/search/jql"):
+            response: web.StreamResponse = web.json_response({"issues": [], "isLast": True})
+        else:
+            response = self.not_found()
+        response.headers["X-Seraph-LoginReason"] = "AUTHENTICATED_FAILED"
+        return response
 
     def _may(self, request: web.Request) -> bool:
         scheme, _, proof = request.headers.get("Authorization", "").partition(" ")
@@ -418,6 +430,7 @@ class Jira(Face):
         if issue is None:
             return self.not_found()
         given = await request.json()
+        self.quicker(issue)
         number = given.get("transition", {}).get("id")
         if number not in self.workflow[issue.status]:
             return refusal(400, "It seems that you have tried to perform a workflow operation that is not valid.")

@@ -117,6 +117,8 @@ class ServiceNow(Face):
         self.deaf = False  # the instance ignores correlation_id in queries, as it does what is invalid
         self.flow = True  # whether a state flow lets closed incidents be reopened
         self.asynchronous = False  # import sets are transformed later
+        self.ignoring = False  # a script of the transform map ignores every row
+        self.first_version = False  # of the Table API: a query that finds nothing is answered 404 (KB0551763)
         self.tables: dict[str, list[dict[str, str]]] = {
             "sys_user": [
                 {"sys_id": sys_id(name), "user_name": name, "email": f"{name}@example.net", "name": shown}
@@ -253,6 +255,10 @@ class ServiceNow(Face):
         limit = min(limit, self.server.page or limit)
         window = [row for row in found[offset : offset + limit] if row.get("number", "-") not in self.hidden]
         page = [self._shown(table, row, request.query) for row in window]
+        if self.first_version and not found:
+            return failure(
+                404, "No Record found", "Records matching query not found. Check query parameter or offset parameter"
+            )
         return web.json_response({"result": page}, headers={"X-Total-Count": str(total)})
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
@@ -294,6 +300,10 @@ class ServiceNow(Face):
         if not row.get("short_description"):
             told = {"transform_map": "Tocsin", "table": "incident", "status": "error"}
             told["error_message"] = "Row transform ignored by onBefore script: short_description is empty"
+            return web.json_response({**said, "result": [told]}, status=201)
+        if self.ignoring:
+            told = {"transform_map": "Tocsin", "table": "incident", "status": "ignored"}
+            told["status_message"] = "Row transform ignored by onBefore script"
             return web.json_response({**said, "result": [told]}, status=201)
         one = next((one for one in self.incidents if one["correlation_id"] == row["correlation_id"]), None)
         status = "updated" if one else "inserted"

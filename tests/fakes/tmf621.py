@@ -71,6 +71,10 @@ class Tmf621(Face):
         self.answers_nothing = False  # a patch is answered 200 with the ticket left out
         self.later = False  # a patch is accepted, 202
         self.patches = MERGE
+        self.reads: tuple[str, ...] = MERGE  # a patch of another media type is taken for an empty one
+        self.drops_notes = False  # a client's notes are dropped in silence
+        self.misses = False  # 404 is how it says that it found nothing, or nothing more
+        self.blind = 0  # status of a reading, once something was patched
         self.unique = False  # a second ticket of one external id is a conflict
         self.lists_hub = False
         self.tags = False  # ETags, and If-Match
@@ -216,6 +220,8 @@ class Tmf621(Face):
         offset = int(query.get("offset", 0))
         limit = min(int(query.get("limit", 20)), self.server.page or LARGEST, LARGEST)
         page = found[offset : offset + limit]
+        if self.misses and not page:
+            return self._no(404, "Not Found", "no ticket is found")
         headers = {"X-Result-Count": str(len(page)), "X-Total-Count": str(len(found))} if self.counts else {}
         body = [self._selected(self._shown(one, self.version), query) for one in page]
         return web.json_response(body, status=206 if len(page) < total else 200, headers=headers)
@@ -227,6 +233,8 @@ class Tmf621(Face):
         ticket = self.stored.get(request.match_info["id"])
         if ticket is None:
             return self.not_found()
+        if self.blind and ticket["_version"] > 1:
+            return self._no(self.blind, "Error", "not now")
         shown = self._selected(self._shown(ticket, self.version), request.query)
         answer = web.json_response(shown, headers={"ETag": f'"{ticket["_version"]}"'} if self.tags else {})
         if self.quick and request.query.get("fields") == "id,note":
@@ -247,6 +255,7 @@ class Tmf621(Face):
         given = _object(await request.read())
         if problem := self._problem(given):
             return self._no(400, "Bad Request", problem)
+        given = given if request.content_type in self.reads else {}
         status = given.get("status", ticket["status"])
         if self.strict and status != ticket["status"] and status not in ALLOWED.get(ticket["status"], ()):
             return self._no(409, "Conflict", f"{ticket['status']} does not become {status}")
@@ -344,6 +353,8 @@ class Tmf621(Face):
     def _merge(self, ticket: dict[str, Any], given: dict[str, Any]) -> None:
         """RFC 7396: lists are replaced whole."""
         patch = {name: value for name, value in given.items() if name not in ("@type", "status")}
+        if self.drops_notes:
+            patch.pop("note", None)
         for name in ("note", "attachment"):
             if name in patch:
                 stood = ticket[name] if self.appends else []

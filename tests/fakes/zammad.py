@@ -85,6 +85,7 @@ class Zammad(Face):
         self.expands = True  # False: `expand` is not honoured
         self.follow_ups = True  # False: closed tickets of the group take none
         self.hidden: set[int] = set()  # tickets in groups that we may not see
+        self.locked: set[int] = set()  # tickets in groups where we may read, and change nothing
 
     def options(self) -> dict[str, Any]:
         return {
@@ -164,7 +165,7 @@ class Zammad(Face):
         return web.json_response({"error": text, "error_human": text}, status=404)
 
     def refused(self) -> web.StreamResponse:
-        return web.json_response({"error": "Error ID 3fXw1R-9: Please contact your administrator."}, status=422)
+        return self._sentence(RefusedError("Missing required value for field 'cause'!"))
 
     def unauthorized(self, request: web.Request) -> web.StreamResponse:
         text = f"Invalid token: {request.headers.get('Authorization')}"
@@ -198,6 +199,8 @@ class Zammad(Face):
         if refused := self._stranger(request) or self._unseen(request):
             return refused
         one, given = self.held[int(request.match_info["id"])], await request.json()
+        if one.id in self.locked:
+            return self.forbidden(request)
         try:
             _names(given, {"group": GROUPS, "state": STATES, "priority": PRIORITIES})
             self._follow(one, given)
@@ -228,6 +231,8 @@ class Zammad(Face):
         one = self.held.get(given.get("ticket_id"))
         if one is None:
             return self.not_found()
+        if one.id in self.locked:
+            return self.forbidden(request)
         try:
             self._storable(given)
             self._write(one, given, "tocsin@example.net")

@@ -17,7 +17,7 @@ from fakes.core import Does, Face, Route, Server, Truth
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PASSWORD = b"pass word\xc3\xa9+7"
+PASSWORD = b"made-up pass+word"
 QUEUE, CUSTOMER = "Operations", "supervision"
 FIELD, IMPACT, ELEMENT = "tocsin", "Impact", "Element"
 LEVELS = ("none", "backup", "degraded", "severe", "interrupted")

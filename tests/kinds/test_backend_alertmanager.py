@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from deliveries import Pauses, delivery
+from fakes.core import Does
 from kit import told, world
 from programs import alertmanager, require
 from service import session
 from tocsin.backends import Outside, build, hand_over, kinds, open_session
-from tocsin.errors import SettingsError
+from tocsin.errors import Reason, SettingsError
 from tocsin.model import Impact, TicketStatus
 
 if TYPE_CHECKING:
@@ -37,6 +39,37 @@ async def test_an_alert_that_nobody_ends_expires() -> None:
         assert there.server.face.tickets()[0].status == "declared"
         there.server.clock.advance(hours=3)
         assert there.server.face.tickets()[0].status == "closed"
+
+
+async def test_an_alert_whose_labels_change_leaves_none_behind() -> None:
+    """Another source tells of the same incident, or the fleet moves the element to another contract."""
+    async with world(KIND) as there:
+        await there.opened()
+        element = replace(delivery().body.element, contract="OCB002")
+        await there.tell(told("update", "K7F3Q2", body={"source": "zabbix", "element": element}))
+        first, second = there.server.face.tickets()
+        assert (first.status, second.status) == ("closed", "declared")
+        await there.tell(told("close", "K7F3Q2", id=19))
+        assert [one.status for one in there.server.face.tickets()] == ["closed", "closed"]
+
+
+@pytest.mark.parametrize("behaviour", ["forbidden", "refused", "unauthorized", "giant", "wrong"])
+async def test_alerts_that_may_not_be_read_are_posted_all_the_same(behaviour: str) -> None:
+    async with world(KIND) as there:
+        await there.opened()
+        there.server.script(Does.CHECK, behaviour)
+        await there.tell(told("close", "K7F3Q2"))
+        assert there.server.face.tickets()[0].status == "closed"
+
+
+@pytest.mark.parametrize("path", ["/alertmanager", "/api/v2"])
+async def test_an_address_that_is_not_alertmanagers_stops_the_backend(path: str) -> None:
+    async with world(KIND) as there:
+        url = f"{there.server.url}{path}"
+        there.backend = build("alertmanager", "portal", {**there.server.face.options(), "url": url}, there.outside)
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.stops, error.harmless) == (Reason.MISCONFIGURED, True, True)
+    assert "correct url" in error.detail
 
 
 @pytest.mark.parametrize("labels", [{"reference": "x"}, {"alertname": "x"}, {"no-label": "x"}, {"": "x"}])
@@ -65,6 +98,10 @@ async def test_a_real_alertmanager_has_the_incident_as_one_alert(tmp_path: Path)
         (alert,) = await active(url)
         assert alert["labels"]["reference"] == receipt.number == "K7F3Q2"
         assert alert["annotations"]["impact"] == "No service disruption"
+        moved = {**worse, "source": "zabbix"}
+        await hand_over(backend, told("update", receipt.number, id=22, body=moved), moment)
+        (alert,) = await active(url)
+        assert alert["labels"]["source"] == "zabbix"
         closed = await hand_over(backend, told("close", receipt.number, id=19, body=worse), moment)
         assert closed.status == TicketStatus.CLOSED
         assert await active(url) == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
+import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -120,3 +123,63 @@ async def test_a_program_is_named_by_its_whole_path(command: list[str]) -> None:
     async with world(COMMAND) as there:
         with pytest.raises(SettingsError, match="option 'command"):
             build("command", "portal", {"command": command}, there.outside)
+
+
+async def test_what_went_away_to_a_session_of_its_own_is_not_waited_for(tmp_path: Path) -> None:
+    """It holds on to the program's outputs, as a daemon that was started carelessly does."""
+    mark = tmp_path / "child"
+    text = (
+        f"""setsid bash -c 'echo $$ > {mark}; sleep 300' & until test -s {mark}; do :; done; echo '{{"number": "1"}}'"""
+    )
+    async with world(COMMAND) as there:
+        receipt = await beside(there, program(tmp_path, text), timeout="5s").opened()
+    os.kill(int(mark.read_text()), signal.SIGKILL)
+    assert receipt.number == "1"
+
+
+async def test_a_call_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "child"
+    path = program(tmp_path, f"setsid bash -c 'echo $$ > {mark}; sleep 300' & sleep 300")
+
+    async def started() -> bool:
+        return mark.exists() and mark.read_text() != ""
+
+    async with world(COMMAND) as there:
+        before, opened = asyncio.all_tasks(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        calling = asyncio.create_task(beside(there, path, timeout="60s").attempt(delivery(number="")))
+        await until(started, 5, "the program to run")
+        calling.cancel()
+        await asyncio.wait({calling})
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+        assert asyncio.all_tasks() == before
+
+        async def closed() -> bool:
+            return len(os.listdir("/proc/self/fd")) <= opened  # noqa: PTH208
+
+        await until(closed, 5, "the pipes to be closed")
+
+
+async def test_a_program_that_is_being_replaced_is_tried_again(tmp_path: Path) -> None:
+    path = shutil.copy("/bin/true", tmp_path / "busy")
+    async with world(COMMAND) as there:
+        with path.open("r+b"):
+            error = await beside(there, str(path)).fail(delivery(number=""))
+    assert (error.reason, error.retry, error.stops, error.harmless) == (Reason.UNREACHABLE, True, False, True)
+
+
+@pytest.mark.parametrize("number", [r"a\nb", r"a\u0000", "9" * 201])
+async def test_a_number_is_a_line(tmp_path: Path, number: str) -> None:
+    async with world(COMMAND) as there:
+        one = beside(there, program(tmp_path, f"""cat > /dev/null; echo '{{"number": "{number}"}}'"""))
+        error = await one.fail(delivery(number=""))
+    assert (error.reason, error.retry) == (Reason.UNREADABLE, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"command": ["/bin/true", "a\0b"]}, {"environment": {"A=B": "x"}}, {"environment": {"A": "x\0y"}}],
+)
+async def test_what_no_program_can_be_handed_is_refused(options: dict[str, Any]) -> None:
+    async with world(COMMAND) as there:
+        with pytest.raises(SettingsError, match=r"option '(command|environment)"):
+            build("command", "portal", {"command": ["/bin/true"], **options}, there.outside)

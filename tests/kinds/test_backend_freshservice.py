@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
-from fakes.freshservice import FIELD
+from fakes.freshservice import FIELD, KEY
 from kit import NOTE, World, doubted, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends.freshservice import Options, heard
@@ -451,6 +451,14 @@ async def test_a_note_is_told_with_its_mark() -> None:
         receipt = await there.opened()
         await there.tell(told("note", receipt.number))
     assert sent(there, "POST")["body"] == f"{NOTE['en']}<br>(tocsin {REFERENCE}/18)"
+
+
+async def test_what_is_no_secret_is_not_struck_out_of_errors() -> None:
+    async with world(KIND) as there:
+        there.server.script(Does.CREATE, Behaviour.UNAUTHORIZED)
+        error = await there.fail(delivery(number=""))
+    assert KEY.decode() not in str(error)
+    assert "(***:X)" in str(error)
 
 
 async def test_a_note_is_not_written_again_when_a_later_step_was_put_off() -> None:

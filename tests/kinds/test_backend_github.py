@@ -223,9 +223,9 @@ def test_the_reference_is_the_last_mark_of_a_description(description: str, refer
 # --- answers -----------------------------------------------------------------------------------------------------------
 
 
-def judged(status: int, path: str, message: str = "", **headers: str) -> DeliveryError:
+def judged(status: int, path: str, message: Any = "", **headers: str) -> DeliveryError:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    body = json.dumps({"message": message}).encode()
+    body = json.dumps({"message": message}).encode() if isinstance(message, str) else json.dumps(message).encode()
     error = judge(Answer(status, named, body), Request("GET", f"https://api.github.com/repos/o/r/{path}"), NOW)
     assert error is not None
     return error
@@ -253,6 +253,33 @@ def test_a_right_that_lacks_stops_and_a_locked_conversation_does_not() -> None:
     locked = judged(403, "issues/1/comments", "Unable to create comment because issue is locked.")
     assert (lacking.reason, lacking.stops) == (Reason.UNAUTHORIZED, True)
     assert (locked.reason, locked.stops, locked.retry) == (Reason.REFUSED, False, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "after"),
+    [
+        ("was submitted too quickly", Reason.RATE_LIMITED, timedelta(minutes=1)),
+        ("Could not resolve to a node with the global id of 'I_kwDO1'.", Reason.UNAVAILABLE, None),
+        ("body is too long (maximum is 65536 characters)", Reason.REFUSED, None),
+    ],
+)
+def test_what_is_said_to_be_invalid_may_only_be_too_early(said: str, reason: Reason, after: timedelta | None) -> None:
+    problem = {"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": said}
+    error = judged(422, "issues/1/comments", {"message": "Validation Failed", "errors": [problem]})
+    assert (error.reason, error.retry, error.after) == (reason, reason != Reason.REFUSED, after)
+
+
+async def test_a_new_issue_that_not_all_servers_know_yet_is_not_gone() -> None:
+    async with world(GITHUB) as there:
+        receipt = await there.opened()
+        there.server.face.unknown = {1}
+        error = await there.fail(told("note", receipt.number))
+        assert (error.reason, error.retry, error.harmless) == (Reason.SETTLING, True, True)
+        assert error.after == timedelta(minutes=1)
+        there.server.clock.advance(minutes=2)
+        assert await there.backend.read(receipt.number) is None
+        there.server.face.unknown = set()
+        await there.tell(told("note", receipt.number))
 
 
 async def test_issues_that_are_switched_off_stop_the_backend_and_lose_nothing() -> None:
@@ -313,6 +340,24 @@ async def test_a_check_warns_before_the_token_ends() -> None:
         there.server.face.expires = "2027-12-01 10:00:00 UTC"
         assert not [one for one in await there.backend.check() if one.level == Level.WARNING]
     assert "ends on 2026-12-01" in warning.told
+
+
+@pytest.mark.parametrize("said", [b'"x"', b"[]", b"3", b"true"])
+async def test_a_repository_that_is_none_is_said_in_a_sentence(said: bytes) -> None:
+    from aiohttp import web  # noqa: PLC0415 - one test's
+
+    async with world(GITHUB) as there:
+        there.server.face.inside = lambda: web.Response(body=said, content_type="application/json")
+        there.server.script(Does.CHECK, "inside")
+        with pytest.raises(DeliveryError, match="not an object"):
+            await there.backend.check()
+
+
+async def test_no_number_is_too_long() -> None:
+    async with world(GITHUB) as there:
+        receipt = await there.opened()
+        there.server.face.counted = "9" * 5_000
+        assert await there.backend.read(receipt.number) is not None
 
 
 async def test_a_check_says_that_the_repository_is_not_there() -> None:

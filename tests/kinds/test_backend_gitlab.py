@@ -198,6 +198,25 @@ def test_a_gitlab_in_maintenance_is_waited_for() -> None:
     assert (error.reason, error.retry, error.stops) == (Reason.UNAVAILABLE, True, False)
 
 
+def test_an_issue_that_somebody_changes_right_now_is_waited_for() -> None:
+    locked = judged(409, '{"message": "409 Conflict: Resource lock"}')
+    twice = judged(409, '{"message": "Duplicated issue"}')
+    assert (locked.reason, locked.retry, locked.stops) == (Reason.UNAVAILABLE, True, False)
+    assert (twice.reason, twice.retry) == (Reason.REFUSED, False)
+
+
+async def test_a_closing_that_met_a_lock_closes_in_the_end_and_says_so_once() -> None:
+    from aiohttp import web  # noqa: PLC0415 - one test's
+
+    async with world(GITLAB) as there:
+        receipt = await there.opened()
+        locked = {"message": "409 Conflict: Resource lock"}
+        there.server.face.refused = lambda: web.json_response(locked, status=409)
+        there.server.script(Does.CHANGE, "ok", "refused", "refused")
+        await there.tell(told("close", receipt.number))
+        assert (held(there).state, len([note for note in held(there).notes if not note["system"]])) == ("closed", 1)
+
+
 async def test_a_check_says_what_is_wrong_with_the_project_and_the_token() -> None:
     async with world(GITLAB) as there:
         face = there.server.face
@@ -207,6 +226,12 @@ async def test_a_check_says_what_is_wrong_with_the_project_and_the_token() -> No
         assert "ends on 2026-12-01" in said[Level.WARNING]
         face.there = False
         assert "may not see it" in (await there.backend.check())[-1].told
+
+
+async def test_a_level_of_whatever_length_is_no_fault() -> None:
+    async with world(GITLAB) as there:
+        there.server.face.level = "9" * 5_000
+        assert {one.level for one in await there.backend.check()} == {Level.FINE}
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import pytest
 from msgspec.structs import replace
 
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import Behaviour, Does
+from fakes.glpi import CLIENT_SECRET, PASSWORD
 from kit import NOTE, World, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
@@ -31,6 +34,8 @@ SECOND = {
     "user": "tocsin",
     "password_file": "glpi-password",
 }
+CLOCKS_SET_BACK = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+"""When it is three in Paris, and two again."""
 BOTH = pytest.mark.parametrize("api", [{}, SECOND], ids=["first", "second"])
 
 
@@ -114,6 +119,41 @@ async def test_what_changed_is_told_in_our_time(api: dict[str, Any]) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("minutes", range(-70, 130, 10))
+async def test_no_change_is_missed_in_the_hour_that_comes_twice(api: dict[str, Any], minutes: int) -> None:
+    async with world(GLPI, **api) as there:
+        there.server.clock.now = CLOCKS_SET_BACK - timedelta(hours=9)
+        numbers = [(await there.opened(reference=f"REF{number}")).number for number in range(3)]
+        there.server.clock.now = since = CLOCKS_SET_BACK + timedelta(minutes=minutes)
+        expected = []
+        for number in numbers:
+            there.server.face.person(number, status="in_progress")
+            there.server.clock.advance(minutes=25)
+            expected.append(number)
+            assert {one.number for one in await there.backend.changes(since)} == set(expected)
+
+
+@BOTH
+async def test_a_ticket_from_the_end_of_time_is_told_as_any_other(api: dict[str, Any]) -> None:
+    async with world(GLPI, **api) as there:
+        receipt = await there.opened()
+        held(there).changed_at = datetime(9999, 12, 31, 22, 59, 59, tzinfo=UTC)
+        (record,) = await there.backend.changes(there.server.clock())
+    assert record.number == receipt.number
+
+
+@BOTH
+@pytest.mark.parametrize("number", ["9" * 5_000, "x", "\N{ARABIC-INDIC DIGIT THREE}", "-1"])
+async def test_a_number_that_is_none_is_said_in_a_sentence(api: dict[str, Any], number: str) -> None:
+    async with world(GLPI, **api) as there:
+        receipt = await there.opened()
+        await there.tell(told("note", receipt.number))
+        held(there).notes[0].id = number
+        with pytest.raises(DeliveryError, match="no whole number"):
+            await there.backend.read(receipt.number)
+
+
+@BOTH
 async def test_a_token_that_ended_is_taken_anew_and_one_that_is_never_good_stops(api: dict[str, Any]) -> None:
     async with world(GLPI, **api) as there:
         await there.opened()
@@ -132,8 +172,43 @@ async def test_a_ticket_moved_to_another_entity_stops_nothing_but_its_own_delive
         receipt = await there.opened()
         there.server.face.unseen.add(held(there).id)
         error = await there.fail(told("note", receipt.number))
+    reason, words = (Reason.NOT_FOUND, "no ticket") if api else (Reason.REFUSED, "not to be seen")
+    assert (error.reason, error.retry, error.stops) == (reason, False, False)
+    assert words in str(error)
+
+
+@BOTH
+@pytest.mark.parametrize("action", ["note", "close", "update"])
+async def test_a_ticket_that_may_not_be_changed_stops_nothing_but_its_own_delivery(
+    api: dict[str, Any], action: str
+) -> None:
+    async with world(GLPI, **api) as there:
+        receipt = await there.opened()
+        there.server.face.locked.add(held(there).id)
+        error = await there.fail(told(action, receipt.number, body={"impact": Impact.NONE}))
+        await there.opened(reference="ANOTHER")
     assert (error.reason, error.retry, error.stops) == (Reason.REFUSED, False, False)
-    assert "not to be seen" in str(error)
+    assert "permission" in str(error)
+
+
+@BOTH
+async def test_what_an_entity_closes_at_once_is_told_as_closed(api: dict[str, Any]) -> None:
+    async with world(GLPI, **api) as there:
+        there.server.face.closes_at_once = True
+        receipt = await there.opened()
+        after = await there.tell(told("update", receipt.number, body={"status": TicketStatus.REPAIRED}))
+        assert held(there).status == 6
+    assert after.status == TicketStatus.CLOSED
+
+
+@BOTH
+async def test_a_step_that_moves_the_ticket_out_of_our_sight_is_done(api: dict[str, Any]) -> None:
+    async with world(GLPI, **api) as there:
+        receipt = await there.opened()
+        there.server.face.moves = True
+        after = await there.tell(told("close", receipt.number))
+        assert held(there).status == 6
+    assert after.status == TicketStatus.CLOSED
 
 
 @BOTH
@@ -245,6 +320,8 @@ async def test_a_login_by_user_and_password_is_a_basic_credential() -> None:
         (400, ["ERROR_GLPI_ADD", [{"id": False, "message": "no"}]], Reason.REFUSED, False),
         (207, ["ERROR_GLPI_PARTIAL_ADD", [{"id": False, "message": "no"}]], Reason.REFUSED, False),
         (200, [{"id": False, "message": "no"}], Reason.REFUSED, False),
+        (400, ["ERROR_GLPI_ADD", "MySQL query error: Deadlock found (1213) in SQL query"], Reason.UNAVAILABLE, False),
+        (400, ["ERROR_GLPI_ADD", "MySQL query error: Data too long for column"], Reason.REFUSED, False),
         (500, ["ERROR_SQL", "Unexpected SQL Error"], Reason.UNAVAILABLE, False),
         (200, ["ERROR_SQL", "Unexpected SQL Error"], Reason.UNAVAILABLE, False),
     ],
@@ -281,6 +358,15 @@ async def test_what_the_options_name_goes_into_the_one_request() -> None:
     assert (given["_users_id_requester"], given["_groups_id_assign"]) == (12, 4)
 
 
+async def test_a_ticket_that_a_group_gets_begins_assigned_also_where_it_cannot_be_read_at_once() -> None:
+    async with world(GLPI, group=4) as there:
+        receipt = await there.opened()
+        there.server.script(Does.READ, "busy")
+        unread = await there.opened(reference="UNREAD")
+        assert [one.status for one in there.server.face.held.values()] == [2, 2]
+    assert (receipt.status, unread.status) == (TicketStatus.IN_PROGRESS, TicketStatus.IN_PROGRESS)
+
+
 async def test_a_check_says_which_numbers_are_not_there() -> None:
     async with world(GLPI, entity=99, category=6) as there:
         findings = await there.backend.check()
@@ -296,6 +382,24 @@ async def test_a_client_without_a_user_is_granted_its_own_token() -> None:
         findings = await there.backend.check()
         assert there.server.face.granted == ["client_credentials"]
     assert "without a user" in findings[0].told
+
+
+async def test_an_oauth_server_that_repeats_what_it_was_sent_betrays_no_password() -> None:
+    async with world(GLPI, **SECOND) as there:
+        there.server.face.careless = True
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.retry, error.harmless) == (Reason.UNAVAILABLE, True, True)
+    assert "grant_type=password" in str(error)
+    for secret in (PASSWORD.decode(), quote_plus(PASSWORD.decode()), CLIENT_SECRET.decode()):
+        assert secret not in str(error)
+
+
+async def test_a_profile_that_may_see_no_tickets_stops_the_backend_and_loses_nothing() -> None:
+    async with world(GLPI, **SECOND) as there:
+        receipt = await there.opened()
+        there.server.face.views = False
+        error = await there.fail(told("close", receipt.number))
+    assert (error.reason, error.stops) == (Reason.UNAUTHORIZED, True)
 
 
 async def test_the_second_api_says_that_it_takes_no_files() -> None:

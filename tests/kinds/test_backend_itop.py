@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ITOP = kinds()["itop"]
 TITLED = {"reference_field": ""}
+CLOCKS_SET_BACK = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+"""When it is three in Paris, and two again."""
 
 
 def held(there: World) -> Ticket:
@@ -88,6 +91,47 @@ async def test_what_resolves_a_ticket_is_its_solution_and_the_note_stands_once()
     assert [(entry.log, entry.message) for entry in one.entries] == [
         ("private_log", "28 processes now.\n(tocsin K7F3Q2/18)")
     ]
+
+
+async def test_where_the_solution_is_plain_text_it_is_written_as_such() -> None:
+    text = {"en": "28 < 30 & more", "fr": "28 < 30 & plus"}
+    async with world(ITOP, rich_solution=False) as there:
+        receipt = await there.opened()
+        await there.tell(told("close", receipt.number, body={"notes": (text,)}))
+        assert held(there).fields["solution"] == "28 < 30 & more\n(tocsin K7F3Q2/18)"
+
+
+@pytest.mark.parametrize("minutes", range(-70, 130, 10))
+async def test_no_change_is_missed_in_the_hour_that_comes_twice(minutes: int) -> None:
+    async with world(ITOP) as there:
+        there.server.clock.now = CLOCKS_SET_BACK - timedelta(hours=9)
+        numbers = [(await there.opened(reference=f"REF{number}")).number for number in range(3)]
+        there.server.clock.now = since = CLOCKS_SET_BACK + timedelta(minutes=minutes)
+        expected = set()
+        for number in numbers:
+            there.server.face.person(number, status="in_progress")
+            there.server.clock.advance(minutes=25)
+            expected.add(number)
+            assert {one.number for one in await there.backend.changes(since)} >= expected
+
+
+async def test_a_ticket_that_was_resolved_while_nobody_had_it_is_opened_again_and_assigned() -> None:
+    async with world(ITOP) as there:
+        receipt = await there.opened()
+        there.server.face.person(receipt.number, status="repaired")  # as the incident it belongs to was resolved
+        after = await there.tell(told("update", receipt.number))
+        assert held(there).status == "assigned"
+        assert (held(there).fields["team_id"], held(there).fields["agent_id"]) == ("21", "11")
+    assert after.status == TicketStatus.IN_PROGRESS
+
+
+async def test_the_reason_for_which_a_ticket_waits_is_plain_text() -> None:
+    text = {"en": "28 < 30 & more", "fr": "28 < 30 & plus"}
+    async with world(ITOP) as there:
+        receipt = await there.opened()
+        body = {"status": TicketStatus.WAITING, "notes": (text,)}
+        await there.tell(told("update", receipt.number, body=body))
+        assert held(there).fields["pending_reason"] == "28 < 30 & more\n(tocsin K7F3Q2/18)"
 
 
 async def test_whom_a_person_assigned_stays_assigned() -> None:

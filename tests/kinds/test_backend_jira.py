@@ -342,7 +342,9 @@ def test_a_document_is_never_longer_than_a_field_takes_and_keeps_its_end(text: s
     assert words(said).endswith("(tocsin K/1)")
 
 
-@pytest.mark.parametrize("strange", [None, 1, [], {}, {"content": 3}, {"content": [None, {"type": "text"}]}])
+@pytest.mark.parametrize(
+    "strange", [None, 1, [], {}, {"content": 3}, {"content": [None, {"type": "text"}]}, {"type": []}, {"type": {}}]
+)
 def test_reading_a_document_never_fails(strange: object) -> None:
     assert plain(strange) == ""
 
@@ -407,13 +409,71 @@ def test_a_conflict_with_somebody_elses_change_is_tried_again() -> None:
     assert (error.reason, error.retry) == (Reason.REFUSED, True)
 
 
-async def test_finding_nothing_as_nobody_is_no_licence_to_create() -> None:
-    async with world(JIRA, **CENTER) as there:
+@pytest.mark.parametrize("options", [{}, CENTER])
+async def test_finding_nothing_as_nobody_is_no_licence_to_create(options: dict[str, Any]) -> None:
+    async with world(JIRA, **options) as there:
         await there.opened()
         there.server.face.anonymous = True
         error = await there.fail(delivery(number="", attempts=2, uncertain=True, doubted_at=NOW - timedelta(hours=1)))
         assert len(there.server.asked(Does.CREATE)) == 1
     assert (error.reason, error.stops) == (Reason.UNAUTHORIZED, True)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 410])
+def test_what_somebody_unknown_is_told_is_no_answer_to_us(status: int) -> None:
+    error = judged(status, X_Seraph_LoginReason="AUTHENTICATED_FAILED")
+    assert error is not None
+    assert (error.reason, error.stops) == (Reason.UNAUTHORIZED, True)
+
+
+async def test_a_ticket_that_somebody_unknown_cannot_see_is_not_gone() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        there.server.face.anonymous = True
+        error = await there.fail(told("close", receipt.number))
+        with pytest.raises(DeliveryError):
+            await there.backend.read(receipt.number)
+    assert (error.reason, error.retry, error.stops) == (Reason.UNAUTHORIZED, True, True)
+
+
+async def test_a_field_that_the_account_may_not_search_by_stops_the_backend_and_ends_no_delivery() -> None:
+    async with world(JIRA, reference_field="customfield_10077") as there:
+        error = await there.fail(delivery(number="", attempts=2, uncertain=True, doubted_at=NOW - timedelta(hours=1)))
+        assert not there.server.asked(Does.CREATE)
+    assert (error.reason, error.retry, error.stops) == (Reason.MISCONFIGURED, True, True)
+
+
+async def test_somebody_who_was_quicker_with_a_transition_is_no_reason_to_give_up() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        there.server.face.quicker = lambda issue: setattr(issue, "status", "7")
+        after = await there.tell(told("close", receipt.number), tries=1)
+    assert after.status == TicketStatus.CLOSED
+
+
+async def test_a_transition_that_the_workflow_refuses_is_refused() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        there.server.face.quicker = lambda _: there.server.face.workflow.update({"1": ()})
+        error = await there.fail(told("close", receipt.number))
+    assert (error.reason, error.retry) == (Reason.REFUSED, False)
+
+
+async def test_a_ticket_that_goes_out_of_sight_by_its_last_transition_is_closed() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        face = there.server.face
+        issue = held(there)
+        face.quicker = lambda _: face.issues.__delitem__(receipt.number)
+        after = await there.tell(told("close", receipt.number), tries=1)
+    assert (issue.status, after.status) == ("7", TicketStatus.CLOSED)
+
+
+@pytest.mark.parametrize(("options", "opted"), [(DESK, "opt-in"), ({**CENTER, **DESK}, "true")])
+async def test_what_is_experimental_is_opted_into_as_each_flavour_wants_it(options: dict[str, Any], opted: str) -> None:
+    async with world(JIRA, **options) as there:
+        await there.opened()
+        assert {seen.headers["X-ExperimentalApi"] for seen in there.server.seen} == {opted}
 
 
 @pytest.mark.parametrize("said", [{"values": []}, {"issues": None}, {"issues": ["OPS-1"]}, []])
@@ -486,6 +546,7 @@ async def test_a_check_is_in_order_in_each_flavour(options: dict[str, Any]) -> N
         ({"issue_type": "", "request_type": "17", "project": 10000}, "give the key of the project"),
         ({"fields": {"summary": "x"}}, "summary is filled by tocsin"),
         ({"fields": {"labels": "x"}}, "labels must be a list"),
+        ({"fields": {"labels": ["tocsin-prod"]}}, "labels that begin with 'tocsin-' are read as references"),
         ({"impact_field": "severity"}, "must be `priority`"),
         ({"reference_field": "Reference"}, "option 'reference_field'"),
         ({"label": "two words"}, "option 'label'"),

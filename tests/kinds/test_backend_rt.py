@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, delivery
 from fakes.core import Does
-from fakes.rt import IMPACT, TOKEN
+from fakes.rt import IMPACT, TOKEN, Part
 from kit import NOTE, World, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
 from tocsin.backends.rt import heard
-from tocsin.errors import PayloadError, Reason, SettingsError
+from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
 from tocsin.model import Impact, Payload, Receipt, TicketStatus
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ async def test_that_nothing_was_found_by_a_field_that_is_not_there_is_no_licence
         await there.fail(delivery(number=""))
         there.server.face.rights.remove("SeeCustomField")
         there.server.clock.advance(hours=2)
-        error = await there.fail(delivery(number="", attempts=2, uncertain=True))
-        assert (error.reason, error.stops) == (Reason.MISCONFIGURED, True)
+        with pytest.raises(DeliveryError) as caught:
+            await there.backend.find(REFERENCE)
+        assert (caught.value.reason, caught.value.stops) == (Reason.MISCONFIGURED, True)
         there.server.face.rights.add("SeeCustomField")
         there.server.clock.advance(minutes=2)
         await there.tell(delivery(number="", attempts=3, uncertain=True))
@@ -217,12 +218,12 @@ async def test_closing_with_correspondence_closes() -> None:
         assert held(there).status == "resolved"
 
 
-async def test_a_note_that_may_not_be_added_names_the_right_and_stops_nothing_else() -> None:
+async def test_a_note_that_may_not_be_added_waits_names_the_right_and_stops_nothing_else() -> None:
     async with world(RT) as there:
         await there.opened()
         there.server.face.rights.remove("CommentOnTicket")
         error = await there.fail(told("note", "1"))
-    assert (error.reason, error.stops) == (Reason.REFUSED, False)
+    assert (error.reason, error.retry, error.stops) == (Reason.UNAUTHORIZED, True, False)
     assert "grant tocsin's user CommentOnTicket" in str(error)
 
 
@@ -233,10 +234,13 @@ async def test_what_people_write_is_read_as_text_and_files_are_not() -> None:
         one = delivery(number="", reference="LONG")
         await there.tell(replace(one, body=replace(one.body, description={"en": words, "fr": words})))
         there.server.face.person("2", note="disk &amp; fan<br>changed")
+        face = there.server.face
+        empty = face._write(held(there, "2"), "Comment", "ines", [])
+        held(there, "2").parts.append(Part(face._next("part"), empty.id, "text/plain", "of a disk", "log.txt"))
         record = await there.backend.read("2")
     assert record is not None
-    assert [note.text for note in record.notes] == ["LONG.txt (tocsin LONG)", "disk & fan\nchanged"]
-    assert [note.actor for note in record.notes] == ["tocsin", "ines"]
+    assert [note.text for note in record.notes] == ["LONG.txt\n(tocsin LONG/0)", "disk & fan\nchanged", ""]
+    assert [note.actor for note in record.notes] == ["tocsin", "ines", "ines"]
 
 
 async def test_notes_that_are_too_many_for_one_answer_are_read_one_by_one() -> None:

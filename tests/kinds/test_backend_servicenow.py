@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 from pydantic import ValidationError
 
@@ -14,14 +16,16 @@ from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.servicenow import STATES, sys_id
 from kit import NOTE, World, doubted, told, world
-from tocsin.backends import Level, kinds
+from tocsin.backends import Level, build, kinds
 from tocsin.backends._http import Answer, Request
 from tocsin.backends._servicenow_table import displayed_notes, judge
 from tocsin.backends.servicenow import Options, heard
-from tocsin.errors import PayloadError, Reason
+from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Payload, TicketStatus
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
     from fakes.servicenow import ServiceNow
 
 KIND = kinds()["servicenow"]
@@ -32,6 +36,7 @@ BASIC = {
     "client_id": "",
     "client_secret_file": "",
 }
+IMPORT = {"import_set": "u_tocsin_import", "import_prefix": "u_"}
 LOGIN = {"url": "https://servicenow.example.net", "user": "tocsin", "password_file": "p"}
 
 
@@ -205,6 +210,15 @@ async def test_a_note_that_a_closed_incident_dropped_is_an_error() -> None:
     assert "takes no notes any more" in str(error)
 
 
+@pytest.mark.parametrize("behaviour", [Behaviour.REFUSED, Behaviour.FORBIDDEN, Behaviour.DOWN])
+async def test_a_note_counts_as_taken_where_reading_it_back_fails(behaviour: Behaviour) -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).person(receipt.number, status="closed")
+        there.server.script(Does.READ, "ok", "ok", behaviour)
+        await there.tell(told("note", receipt.number), tries=1)
+
+
 async def test_a_resolution_code_that_the_instance_does_not_have_is_refused_and_says_so() -> None:
     async with world(KIND, close_code="Solved (Permanently)") as there:
         receipt = await there.opened()
@@ -261,6 +275,28 @@ async def test_a_name_that_two_have_is_nobodys() -> None:
     assert "cmdb_ci" not in sent(there, Does.CREATE)
 
 
+async def test_a_name_that_would_be_run_as_a_script_is_not_asked_for() -> None:
+    async with world(KIND) as there:
+        one = delivery(number="")
+        element = replace(one.body.element, name="JavaScript:gs.sleep(9)", aliases=())
+        await there.tell(replace(one, body=replace(one.body, element=element)))
+        assert not [seen.path for seen in there.server.seen if "javascript" in seen.path.lower()]
+
+
+async def test_a_table_that_is_not_there_stops_the_backend_and_ends_no_delivery() -> None:
+    async with world(KIND, table="incidents") as there:
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.retry, error.stops, error.harmless) == (Reason.MISCONFIGURED, True, True, True)
+
+
+async def test_a_table_of_options_that_is_not_there_stops_nothing() -> None:
+    async with world(KIND, cmdb_ci_table="cmdb_ci_thing") as there:
+        receipt = await there.opened()
+        (finding,) = [one for one in await there.backend.check() if one.what == "cmdb_ci"]
+    assert "cmdb_ci_thing cannot be read" in receipt.remark
+    assert finding.level == Level.ERROR
+
+
 async def test_a_table_that_may_not_be_read_stops_nothing() -> None:
     async with world(KIND) as there:
         face(there).closed_tables = {"sys_user", "cmdb_ci"}
@@ -304,8 +340,6 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any], words
 
 # --- import sets --------------------------------------------------------------------------------------------------------
 
-IMPORT = {"import_set": "u_tocsin_import", "import_prefix": "u_"}
-
 
 async def test_an_import_set_makes_the_ticket_and_its_number_is_looked_up() -> None:
     async with world(KIND, **IMPORT) as there:
@@ -330,6 +364,33 @@ async def test_what_a_transform_map_refuses_is_refused() -> None:
         error = await there.fail(delivery(number=""))
     assert (error.reason, error.retry) == (Reason.REFUSED, False)
     assert "short_description is empty" in str(error)
+
+
+async def test_a_row_that_a_transform_map_ignores_is_no_ticket() -> None:
+    async with world(KIND, **IMPORT) as there:
+        face(there).ignoring = True
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.retry) == (Reason.REFUSED, False)
+    assert "ignored by onBefore script" in str(error)
+
+
+async def test_a_row_that_is_ignored_because_its_ticket_stands_already_is_that_ticket() -> None:
+    async with world(KIND, **IMPORT) as there:
+        first = await there.opened()
+        face(there).ignoring = True
+        again = await there.opened()
+    assert again.number == first.number
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.REFUSED, Behaviour.FORBIDDEN, Behaviour.DOWN])
+async def test_a_row_that_is_taken_counts_although_its_ticket_cannot_be_read_at_once(behaviour: Behaviour) -> None:
+    async with world(KIND, **IMPORT) as there:
+        there.server.script(Does.READ, behaviour)
+        receipt = await there.opened()
+        assert receipt.number == ""
+        found = await there.backend.find(REFERENCE)
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert found is not None
 
 
 async def test_a_row_that_is_transformed_later_gives_its_number_later() -> None:
@@ -403,6 +464,77 @@ async def test_a_search_that_ignores_our_field_makes_nothing() -> None:
     assert (error.reason, error.stops) == (Reason.MISCONFIGURED, True)
 
 
+@pytest.mark.parametrize("options", [{}, IMPORT])
+async def test_the_first_version_of_the_table_api_says_none_in_its_own_way(options: dict[str, str]) -> None:
+    async with world(KIND, **options) as there:
+        face(there).first_version = True
+        face(there).asynchronous = True
+        receipt = await there.tell(delivery(number="", uncertain=True, attempts=2))
+        assert await there.backend.changes(NOW + timedelta(hours=1)) == []
+        assert await there.backend.read("INC0099999") is None
+        (ticket,) = face(there).tickets()
+    assert receipt.number == ticket.number
+
+
+async def test_a_ticket_that_this_account_may_not_see_is_not_made_again() -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).hidden = {receipt.number}
+        error = await there.fail(delivery(number="", uncertain=True, attempts=2))
+        assert len(face(there).incidents) == 1
+    assert (error.reason, error.retry, error.harmless) == (Reason.MISCONFIGURED, False, True)
+    assert "1 tickets for K7F3Q2 that it does not show" in str(error)
+
+
+@pytest.mark.parametrize("total", [None, "100000000"])
+async def test_a_list_that_has_no_end_ends(total: str | None) -> None:
+    at = {"display_value": "", "value": "2026-11-22 10:00:00"}
+    row = {"number": "INC1", "sys_id": "0" * 32, "correlation_id": "K", "sys_updated_on": at}
+    headers = {"X-Total-Count": total} if total else {}
+    asked = 0
+
+    async def endless(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.json_response({"result": [row]}, headers=headers)
+
+    async with world(KIND) as there, answering(endless) as url:
+        options = {"url": url, "user": "tocsin", "password_file": "servicenow-password"}
+        backend = build("servicenow", "portal", options, there.outside)
+        if total:
+            with pytest.raises(DeliveryError, match="pages of tickets"):
+                await backend.changes(NOW)
+        else:
+            assert [record.number for record in await backend.changes(NOW)] == ["INC1"]
+    assert asked <= 1_000
+
+
+@pytest.mark.parametrize("key", [None, "", [], {"value": None}])
+async def test_a_ticket_without_a_sys_id_is_none_of_the_apis(key: object) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"result": [{"number": "INC1", "sys_id": key, "correlation_id": REFERENCE}]})
+
+    async with world(KIND) as there, answering(answer) as url:
+        options = {"url": url, "user": "tocsin", "password_file": "servicenow-password"}
+        backend = build("servicenow", "portal", options, there.outside)
+        with pytest.raises(DeliveryError) as caught:
+            await backend.find(REFERENCE)
+    assert caught.value.reason == Reason.UNREADABLE
+
+
+@asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 async def test_a_ticket_may_be_read_by_its_sys_id() -> None:
     async with world(KIND) as there:
         receipt = await there.opened()
@@ -469,7 +601,8 @@ def said(status: int, message: str, detail: str = "", **headers: str) -> Any:
         (403, "Operation Failed", "ACL Exception Insert Failed due to security constraints", "unauthorized", True),
         (403, "User Not Authorized", "Failed API level ACL Validation", "unauthorized", True),
         (403, "Access to unscoped api is not allowed", "", "unauthorized", True),
-        (400, "Invalid table incidents", "", "refused", False),
+        (400, "Invalid table incidents", "", "misconfigured", True),
+        (400, "Exception while reading request", "The payload is not valid JSON", "refused", False),
         (404, "No Record found", "Record doesn't exist or ACL restricts the record retrieval", "not_found", False),
         (429, "Rate limit exceeded", "", "rate_limited", False),
         (200, "Transaction cancelled: maximum execution time exceeded", "", "unavailable", False),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, delivery, outside
 from fakes.core import Does
-from kit import NOTE, World, told, world
+from kit import NOTE, World, in_doubt, told, world
 from tocsin.backends import Level, build, kinds, open_session
 from tocsin.backends._tmf import judge
 from tocsin.backends.tmf621 import heard
@@ -476,6 +476,86 @@ async def test_a_lost_answer_of_a_server_that_makes_tickets_later_waits_before_a
         there.server.clock.advance(seconds=31)
         await there.tell(one)
         assert len(there.server.face.tickets()) == 1
+
+
+# --- what servers answer, and do not do -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "media"), [("v4", "application/json"), ("v5", "application/merge-patch+json")])
+async def test_a_patch_is_of_the_media_type_that_its_version_knows(version: str, media: str) -> None:
+    """The Swagger file of 4.0.0 takes `application/json` alone; the OpenAPI file of 5.0.1 names merge-patch too."""
+    async with world(KIND, version=version) as there:
+        await there.tell(told("note", (await there.opened()).number))
+        (patch,) = there.server.asked(Does.CHANGE)
+    assert patch.headers["Content-Type"] == media
+
+
+@pytest.mark.parametrize("action", ["note", "close"])
+async def test_a_patch_that_is_answered_and_not_read_is_sent_as_the_other_media_type(action: str) -> None:
+    """As servers do that read a body only when its media type is `application/json`."""
+    async with world(KIND) as there:
+        face(there).reads = ("application/json",)
+        receipt = await there.opened()
+        await there.tell(told(action, receipt.number))
+        await there.tell(told("note", receipt.number, id=19))
+        (ticket,) = there.server.face.tickets()
+        assert len(there.server.asked(Does.CHANGE)) == 3, "it is known from then on"
+    assert [note.rpartition("/")[2] for note in ticket.notes] == ["18)", "19)"]
+    assert ticket.status == ("closed" if action == "close" else "declared")
+
+
+async def test_a_note_that_is_not_kept_is_said() -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).drops_notes = True
+        error = await there.fail(told("note", receipt.number))
+        assert (await there.tell(told("close", receipt.number, id=19))).status == TicketStatus.CLOSED
+    assert (error.reason, error.retry) == (Reason.REFUSED, False)
+    assert "did not take the note" in error.detail
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 500])
+async def test_a_patch_that_cannot_be_read_back_is_not_given_up(status: int) -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).answers_nothing, face(there).blind = True, status
+        error = await there.fail(told("close", receipt.number))
+        assert error.retry
+        face(there).blind = 0
+        again = told("close", receipt.number, uncertain=True, attempts=2)
+        assert (await there.tell(again)).status == TicketStatus.CLOSED
+        (ticket,) = there.server.face.tickets()
+    assert len(ticket.notes) == 1
+
+
+@VERSIONS
+async def test_a_404_is_how_some_servers_find_nothing(version: str) -> None:
+    async with world(KIND, version=version, page_size=1) as there:
+        face(there).misses, face(there).counts = True, False
+        first = await there.opened()
+        assert (await there.tell(delivery(number="", uncertain=True, attempts=2))).number == first.number
+        other = await there.tell(in_doubt(reference="OTHER1"))
+        assert other.number != first.number
+        assert len(await there.backend.changes(there.server.clock() - timedelta(hours=1))) == 2
+
+
+@pytest.mark.parametrize("options", [{"path": "/tmf-api/{version}"}, {"resource": "tickets"}])
+async def test_an_address_where_no_tickets_are_made_stops_the_backend(options: dict[str, str]) -> None:
+    async with world(KIND, **options) as there:
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.stops, error.harmless) == (Reason.MISCONFIGURED, True, True)
+    assert "correct url, path, version or resource" in error.detail
+
+
+async def test_a_filter_is_tried_on_what_was_read_before_it_is_trusted() -> None:
+    """A stranger's ticket comes first, and there are more than are read: what is ours may be among the rest."""
+    async with world(KIND, page_size=1, most=2, reference_filter="customerReference") as there:
+        for reference in ("OTHER1", "OTHER2", "OTHER3"):
+            await there.opened(reference=reference)
+        there.server.face.disown("3001", "")
+        error = await there.fail(in_doubt())
+        assert len(there.server.face.tickets()) == 3
+    assert (error.reason, error.retry) == (Reason.MISCONFIGURED, False)
 
 
 # --- logging in -----------------------------------------------------------------------------------------------------

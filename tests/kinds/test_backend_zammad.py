@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deliveries import REFERENCE, delivery
-from fakes.core import Does
+from fakes.core import START, Does
 from kit import NOTE, World, told, world
 from tocsin.backends import Level, kinds
+from tocsin.backends._http import Answer, Request
+from tocsin.backends._zammad_answers import judge
 from tocsin.backends.zammad import heard
-from tocsin.errors import PayloadError, Reason, SettingsError
+from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
 from tocsin.model import Impact, Payload, TicketStatus
 
 if TYPE_CHECKING:
@@ -113,10 +116,20 @@ async def test_a_note_alone_is_added_to_a_closed_ticket_that_takes_no_follow_ups
         assert "/19)" in held(there).articles[-1].body
 
 
-async def test_a_name_that_zammad_does_not_know_is_refused_with_its_sentence() -> None:
-    async with world(ZAMMAD, customer="nobody@example.net") as there:
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"customer": "nobody@example.net"}, Reason.MISCONFIGURED),
+        ({"group": "Nowhere"}, Reason.MISCONFIGURED),
+        ({"impacts": {"interrupted": "9 highest"}}, Reason.REFUSED),
+    ],
+)
+async def test_a_name_that_zammad_does_not_know_is_told_with_its_sentence(
+    options: dict[str, Any], reason: Reason
+) -> None:
+    async with world(ZAMMAD, **options) as there:
         error = await there.fail(delivery(number=""))
-    assert (error.reason, error.retry) == (Reason.REFUSED, False)
+    assert (error.reason, error.stops) == (reason, reason == Reason.MISCONFIGURED)
     assert "No lookup value found for" in str(error)
 
 
@@ -137,6 +150,79 @@ async def test_a_ticket_that_was_moved_out_of_sight_is_gone_and_stops_nothing() 
         there.server.face.hidden.add(held(there).id)
         error = await there.fail(told("note", receipt.number))
     assert (error.reason, error.stops) == (Reason.NOT_FOUND, False)
+
+
+@pytest.mark.parametrize("action", ["note", "close", "update"])
+async def test_a_ticket_that_may_not_be_changed_stops_nothing_but_its_own_delivery(action: str) -> None:
+    async with world(ZAMMAD) as there:
+        receipt = await there.opened()
+        there.server.face.locked.add(held(there).id)
+        error = await there.fail(told(action, receipt.number, body={"impact": Impact.NONE}))
+        await there.opened(reference="ANOTHER")
+    assert (error.reason, error.retry, error.stops) == (Reason.REFUSED, False, False)
+    assert "another group" in str(error)
+
+
+def judged(method: str, path: str, status: int, said: str) -> DeliveryError:
+    request = Request(method, f"https://zammad.example.net/api/v1/{path}?expand=true")
+    error = judge(Answer(status, {}, json.dumps({"error": said}).encode()), request, START)
+    assert error is not None
+    return error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said", "reason"),
+    [
+        ("PUT", "tickets/3", "Not authorized", Reason.REFUSED),
+        ("POST", "ticket_articles", "Not authorized", Reason.REFUSED),
+        ("PUT", "tickets/3", "Cannot follow-up on a closed ticket. Please create a new ticket.", Reason.REFUSED),
+        ("GET", "ticket_articles/by_ticket/3", "Not authorized", Reason.REFUSED),
+        ("POST", "tickets", "Not authorized", Reason.UNAUTHORIZED),
+        ("GET", "tickets/search", "Not authorized", Reason.UNAUTHORIZED),
+        ("PUT", "tickets/3", "Not authorized (token)!", Reason.UNAUTHORIZED),
+        ("PUT", "tickets/3", "Authentication required", Reason.UNAUTHORIZED),
+        ("PUT", "tickets/3", "API token access disabled!", Reason.UNAUTHORIZED),
+        ("PUT", "tickets/3", "Maintenance mode enabled!", Reason.UNAVAILABLE),
+    ],
+)
+def test_a_403_is_about_one_ticket_or_about_us(method: str, path: str, said: str, reason: Reason) -> None:
+    error = judged(method, path, 403, said)
+    assert (error.reason, error.stops) == (reason, reason == Reason.UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "reason"),
+    [
+        ("POST", "Error ID 3fXw1R-9: Please contact your administrator.", Reason.UNAVAILABLE),
+        ("PUT", "PG::TRDeadlockDetected: ERROR:  deadlock detected", Reason.UNAVAILABLE),
+        ("POST", "Object already exists!", Reason.UNAVAILABLE),
+        ("POST", "Missing required value for field 'cause'!", Reason.REFUSED),
+        ("GET", "Error ID 3fXw1R-9: Please contact your administrator.", Reason.REFUSED),
+    ],
+)
+def test_what_zammad_does_not_say_why_it_could_not_store_is_tried_again(method: str, said: str, reason: Reason) -> None:
+    error = judged(method, "tickets", 422, said)
+    assert (error.reason, error.retry) == (reason, reason == Reason.UNAVAILABLE)
+
+
+async def test_a_token_that_ends_while_a_ticket_is_read_does_not_make_it_gone() -> None:
+    async with world(ZAMMAD) as there:
+        receipt = await there.opened()
+        there.server.lag = timedelta(hours=1)
+        there.server.face.conditions = False
+        there.server.script(Does.READ, "ok", "ok", "unauthorized")
+        error = await there.fail(told("close", receipt.number))
+    assert (error.reason, error.stops) == (Reason.UNAUTHORIZED, True)
+
+
+async def test_what_changed_is_told_whole_where_conditions_are_refused_in_the_middle() -> None:
+    async with world(ZAMMAD) as there:
+        for number in range(230):
+            await there.opened(reference=f"REF{number}", id=number)
+        since = there.server.clock() - timedelta(hours=1)
+        there.server.script(Does.LIST, "ok", "ok", "refused")
+        records = await there.backend.changes(since)
+    assert len(records) == 230
 
 
 async def test_where_conditions_mean_nothing_the_index_is_asked_and_given_time() -> None:

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from inspect import cleandoc
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
 from msgspec import Struct
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tocsin.model import Delivery, Payload, Receipt, Record
 
 
+T = TypeVar("T")
 _KEPT_ALIVE = 3.0
 """Seconds that an idle connection is kept: less than the servers keep theirs, so that none is found dead when used."""
 
@@ -201,6 +202,23 @@ def leaves_doubt(reason: Reason) -> bool:
     return reason in DOUBTFUL
 
 
+async def answered(asking: Awaitable[T], name: str) -> T:
+    """What the ticket system of this name answers; everybody who asks one asks in this way.
+
+    Raises:
+        DeliveryError: from the backend; BROKEN for a fault in its own code, which must end nothing but this question.
+    """
+    try:
+        return await asking
+    except DeliveryError:
+        raise
+    except Exception as error:  # broad: one kind's fault must stop nobody else
+        fault = DeliveryError(
+            Reason.BROKEN, f"{name} failed in its own code: {type(error).__name__}: {error}", retry=True
+        )
+        raise fault from error
+
+
 async def hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Receipt:
     """Deliver without ever creating blindly: the one road from a delivery to a ticket system.
 
@@ -212,6 +230,10 @@ async def hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Rece
     Raises:
         DeliveryError: From the backend; a look-up that fails is a failed attempt, never a licence to create.
     """
+    return await answered(_hand_over(backend, delivery, now), backend.name)
+
+
+async def _hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Receipt:
     if delivery.action != DeliveryAction.OPEN:
         return await backend.deliver(delivery if delivery.number else await _numbered(backend, delivery))
     if delivery.uncertain or delivery.attempts > 1:

@@ -1,6 +1,7 @@
 """What GitHub's answers mean, where HTTP alone does not say it. Pure.
 
-Format: docs.github.com, "Rate limits for the REST API", "Troubleshooting the REST API", "Get an issue" (301, 404, 410).
+Format: docs.github.com, "Rate limits for the REST API", "Troubleshooting the REST API", "Get an issue" (301, 404, 410). That
+a 422 may be a limit, or a server that does not know a new issue yet, is not written there: many clients report it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ _MINUTE = timedelta(minutes=1)
 _ISSUE = re.compile(r"/issues/\d+(/|$)")
 _LIMITING = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 _ABSENT = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_TOO_QUICK = b"submitted too quickly"
+"""Within a 422: too much was written in a minute."""
+_NOT_YET = b"could not resolve to a node"
+"""Within a 422: the server that was asked does not know the issue yet."""
+
+
+class NotThereError(DeliveryError):
+    """GitHub says 404 to an issue: deleted or moved out of sight, or so new that not all of its servers know it."""
 
 
 def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
@@ -41,6 +50,8 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
     if after is not None:
         why = f"{shown}; it will be tried again later"
         return DeliveryError(Reason.RATE_LIMITED, why, retry=True, after=after)
+    if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        return _passing(answer, shown) or error
     if answer.status == HTTPStatus.FORBIDDEN and "locked" in said:
         why = f"{shown}; unlock the conversation, or let tocsin's account write to the repository"
         return DeliveryError(Reason.REFUSED, why, retry=False)
@@ -50,11 +61,23 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
         why = f"{shown}; switch issues on in the repository's settings"
         return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True)
     if _ISSUE.search(URL(request.url).path):
-        return DeliveryError(Reason.NOT_FOUND, f"{shown}; it is deleted, or moved to another repository", retry=False)
+        kind = NotThereError if answer.status == HTTPStatus.NOT_FOUND else DeliveryError
+        return kind(Reason.NOT_FOUND, f"{shown}; it is deleted, or moved to another repository", retry=False)
     if answer.status == HTTPStatus.NOT_FOUND:
         why = f"{shown}; the repository is not there, or the token may not see it: correct `repository` or the token"
         return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True)
     return error
+
+
+def _passing(answer: Answer, shown: str) -> DeliveryError | None:
+    """A 422 that will pass, as an error; None for one that says that something is wrong."""
+    body = answer.body.lower()
+    if _TOO_QUICK in body:
+        why = f"{shown}; it will be tried again later"
+        return DeliveryError(Reason.RATE_LIMITED, why, retry=True, after=_MINUTE)
+    if _NOT_YET in body:
+        return DeliveryError(Reason.UNAVAILABLE, f"{shown}; GitHub does not know it everywhere yet", retry=True)
+    return None
 
 
 def message(answer: Answer) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -16,10 +16,9 @@ from tocsin.backends._document import reach
 from tocsin.backends._glpi import PAGE, Item, asked_for, plain
 from tocsin.backends._glpi_login import Session, error_of
 from tocsin.backends._http import Answer, Request, decoded, refusal
-from tocsin.backends._moments import moment
 from tocsin.backends._shape import an_object, at, each, objects, required, strange
 from tocsin.backends._whole import whole
-from tocsin.backends._zones import local
+from tocsin.backends._zones import earliest, heard
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import RemoteNote
 
@@ -48,6 +47,8 @@ _LOGIN = frozenset(
     }
 )
 _BEYOND = "ERROR_RANGE_EXCEED_TOTAL"
+_PASSING = re.compile(r"(?i)deadlock found|lock wait timeout|gone away|lost connection|too many connections")
+"""Within ERROR_GLPI_ADD and the like, of GLPI 11: its database could not right now."""
 _LATEST = ("0-99", "0-4")
 """So many notes are read, and fewer when they are more than an answer may hold."""
 _TYPES = {"incident": 1, "request": 2}
@@ -62,7 +63,7 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
     if code in _LOGIN:
         why = f"{where}; check the tokens, the API client's addresses, and the profile of tocsin's user"
         return DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
-    if error is None and code == "ERROR_SQL":
+    if (error is None and code == "ERROR_SQL") or (code and _PASSING.search(_message(said))):
         return DeliveryError(Reason.UNAVAILABLE, f"{where}; GLPI's log says more", retry=True)
     if error is None and (code or _failed(said)):
         why = f"{where} {_message(said)!r}; check the fields and what the profile of tocsin's user allows"
@@ -88,7 +89,7 @@ class First:
 
     def __init__(self, name: str, options: Options, outside: Outside, entry: Fixed, app_token: str) -> None:
         """Take the backend's name and options, the world, and what a session is begun with."""
-        self._name, self._options = name, options
+        self._name, self._options, self._clock = name, options, outside.clock
         url = f"{options.url}/apirest.php"
         login = Session(url, entry, app_token, outside, options.timeout)
         self._api = Api(url, outside, timeout=options.timeout, login=login, judge=judge)
@@ -145,7 +146,7 @@ class First:
     async def changed(self, since: datetime, skip: int) -> list[Item]:
         """GET /search/Ticket by the time of change; an older release is asked for each ticket then."""
         column = required({"date_mod": await self._columns.id("date_mod")}, "date_mod", self._name)
-        after = local(since - timedelta(seconds=1), self._options.zone)  # GLPI knows "more than" only
+        after = earliest(since - timedelta(seconds=1), self._options.zone)  # GLPI knows "more than" only
         items = await self._found([(column, "morethan", after)], "date_mod", skip)
         if await self._columns.id("externalid"):
             return items
@@ -244,7 +245,7 @@ class First:
             status=required(fields, "status", self._name),
             impact=at(fields, "impact"),
             priority=at(fields, "priority"),
-            changed_at=moment(fields.get("date_mod"), ZoneInfo(self._options.zone)),
+            changed_at=heard(fields.get("date_mod"), self._options.zone, self._clock()),
             actor=at(fields, "users_id_lastupdater"),
             deleted=at(fields, "is_deleted") == "1",
         )
@@ -254,7 +255,7 @@ class First:
             id=f"{kind}/{required(fields, 'id', self._name)}",
             actor=at(fields, "users_id"),
             text=plain(at(fields, "content")),
-            at=moment(fields.get("date_creation"), ZoneInfo(self._options.zone)),
+            at=heard(fields.get("date_creation"), self._options.zone, self._clock()),
         )
 
     async def _sub(self, path: str, kind: str) -> list[dict[str, Any]]:

@@ -5,11 +5,13 @@ Format: the documentation that GLPI serves at /api.php/doc, and its public sourc
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
+from yarl import URL
 
 from tocsin.backends import Finding, Level
 from tocsin.backends._api import Api, File, as_json
@@ -19,7 +21,7 @@ from tocsin.backends._http import Answer, Request, decoded, excerpt, refusal
 from tocsin.backends._moments import moment
 from tocsin.backends._shape import an_object, at, each, objects, required
 from tocsin.backends._whole import whole
-from tocsin.backends._zones import local
+from tocsin.backends._zones import earliest
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import RemoteNote
 
@@ -34,23 +36,34 @@ if TYPE_CHECKING:
 
 _TICKETS = "Assistance/Ticket"
 _TYPES = {"incident": 1, "request": 2}
+_ONE = re.compile(r"/Ticket/\d+(/|$)")
 _LATEST = (100, 5)
 """So many notes are read, and fewer when they are more than an answer may hold."""
 
 
 def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
-    """As HTTP says; but a 500 in GLPI's own words says that it would not do it, and that nothing was done."""
+    """As HTTP says; but a 500 in GLPI's own words says that it would not do it, and that nothing was done.
+
+    That one ticket may not be changed is no reason to stop declaring the others: it was moved to another entity, or is
+    closed. One that may not be seen is answered as one that is not there.
+    """
     error = refusal(answer, request, now)
-    if error is None or error.reason != Reason.UNAVAILABLE:
+    if error is None or error.reason not in (Reason.UNAVAILABLE, Reason.UNAUTHORIZED):
         return error
     try:
         said = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return error
-    if at(said, "status").startswith("ERROR") and at(said, "title").startswith("Failed to"):
-        why = f"{request.where}: {answer.status} {excerpt(answer.body, request)!r}"
-        return DeliveryError(Reason.REFUSED, f"{why}; check the fields and GLPI's mandatory ones", retry=False)
-    return error
+    status, why = at(said, "status"), f"{request.where}: {answer.status} {excerpt(answer.body, request)!r}"
+    if error.reason == Reason.UNAUTHORIZED:
+        if status != "ERROR_RIGHT_MISSING" or request.method == "GET" or not _ONE.search(URL(request.url).path):
+            return error
+        why = f"{why}; give tocsin's profile the right to change this ticket"
+    elif status.startswith("ERROR") and at(said, "title").startswith("Failed to"):
+        why = f"{why}; check the fields and GLPI's mandatory ones"
+    else:
+        return error
+    return DeliveryError(Reason.REFUSED, why, retry=False)
 
 
 class Second:
@@ -96,7 +109,7 @@ class Second:
 
     async def changed(self, since: datetime, skip: int) -> list[Item]:
         """GET /Assistance/Ticket by the time of change."""
-        after = f'date_mod=ge="{local(since, self._options.zone)}"'
+        after = f'date_mod=ge="{earliest(since, self._options.zone)}"'
         paging = {"sort": "date_mod:asc,id:asc", "start": str(skip), "limit": str(PAGE)}
         return await self._list({"filter": f"{after};is_deleted==false", **paging})
 

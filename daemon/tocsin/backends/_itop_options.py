@@ -40,6 +40,8 @@ class Options(Remote):
     """Full name or e-mail address of the person in `team` that a ticket is assigned to then."""
     resolution_code: str = "other"
     """Resolution code of what tocsin resolves, such as `assistance` or `hardware repair`."""
+    rich_solution: bool = True
+    """Whether a ticket's solution is HTML, as it is since iTop 3.2; false writes plain text."""
     reference_field: Code | Literal[""] = ""
     """Code of the attribute that holds our reference; without one it stands as `[tocsin …]` at the end of the title."""
     ci_class: Code | Literal[""] = ""

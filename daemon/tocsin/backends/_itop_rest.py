@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import msgspec
 
+from tocsin.backends import _login
 from tocsin.backends._api import Api, as_form
 from tocsin.backends._document import reach
 from tocsin.backends._http import Answer, Request, excerpt, refusal
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tocsin.backends import Outside
-    from tocsin.backends._login import Login
+    from tocsin.backends._itop_options import Options
 
 _VERSION = {"version": "1.3"}
 """Of the services: since iTop 2.2, and still the newest."""
@@ -69,11 +71,29 @@ def person(name: str) -> str:
     return named("Person", name, "email" if "@" in name else "friendlyname")
 
 
+def proof(name: str, options: Options, outside: Outside) -> tuple[_login.Login, dict[str, str]]:
+    """What proves who we are, in headers and in the form. Raises SettingsError."""
+    if options.token_file:
+        token = _login.secret(name, "token_file", options.token_file, outside)
+        return _login.token(token, "", "Auth-Token"), {}
+    password = _login.password(name, "password_file", options.password_file, outside)
+    if options.auth == "basic":
+        return _login.basic(options.user, password), {}
+    return _login.Fixed({}, (password, quote_plus(password))), {"auth_user": options.user, "auth_pwd": password}
+
+
 class Rest:
     """The services of one iTop."""
 
     def __init__(
-        self, name: str, url: str, outside: Outside, *, allowed: timedelta, login: Login, proof: Mapping[str, str]
+        self,
+        name: str,
+        url: str,
+        outside: Outside,
+        *,
+        allowed: timedelta,
+        login: _login.Login,
+        proof: Mapping[str, str],
     ) -> None:
         """Take where iTop is, who asks, and what of the proof travels in the form."""
         self._name, self._proof = name, proof

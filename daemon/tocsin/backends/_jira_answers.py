@@ -15,24 +15,25 @@ from tocsin.backends._moments import moment
 from tocsin.errors import DeliveryError, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tocsin.backends._http import Answer, Request
 
 _ANONYMOUS = "anonymous"
 _FAILED = ("AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED")
+_OF_STRANGERS = frozenset({Reason.NOT_FOUND, Reason.REFUSED})
+"""What somebody unknown is told of an issue, a project or a field that is there."""
 
 
 def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
     """The answer as an error, or None for a success."""
     error = refusal(answer, request, now)
     headers = answer.headers
+    if (error is None or error.reason in _OF_STRANGERS) and _is_strange(headers):
+        why = f"{request.where}: {answer.status}, answered as to somebody unknown; check the token and its user"
+        return DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
     if error is None:
-        # A login that does not count any more is not refused everywhere: a search then finds what strangers may see.
-        failed = headers.get("X-Seraph-LoginReason", "").startswith(_FAILED)
-        if failed or headers.get("X-AUSERNAME", "").lower() == _ANONYMOUS:
-            why = f"{request.where}: {answer.status}, answered as to somebody unknown; check the token and its user"
-            return DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
         return None
     if error.reason == Reason.RATE_LIMITED:
         limit = headers.get("RateLimit-Reason", "")
@@ -47,6 +48,12 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
         why = f"{error.detail}; somebody else changes the ticket at this moment"
         return DeliveryError(Reason.REFUSED, why, retry=True)
     return error
+
+
+def _is_strange(headers: Mapping[str, str]) -> bool:
+    """Whether a login did not count although it was not refused: only what strangers may see is found, or is there."""
+    failed = headers.get("X-Seraph-LoginReason", "").startswith(_FAILED)
+    return failed or headers.get("X-AUSERNAME", "").lower() == _ANONYMOUS
 
 
 def _wait(reset: str, now: datetime) -> timedelta | None:

@@ -100,12 +100,32 @@ class Options(Remote):
             raise ValueError("labels must be a list")  # noqa: TRY004 - pydantic wants a ValueError
         return fields
 
+    @model_validator(mode="after")
+    def _labels_of_others(self) -> Self:
+        prefix = f"{self.label}-"
+        if any(str(one).startswith(prefix) for one in self.fields.get("labels", [])):
+            raise ValueError(
+                f"labels that begin with {prefix!r} are read as references: give others, or another `label`"
+            )
+        return self
+
     @field_validator("impact_field")
     @classmethod
     def _known_field(cls, name: str) -> str:
         if not re.fullmatch(r"(priority|customfield_\d+)?", name):
             raise ValueError("must be `priority`, the id of a custom field such as `customfield_10004`, or empty")
         return name
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The fields that a ticket is judged by."""
+        further = [one for one in (self.reference_field, self.impact_field) if one not in ("", "priority")]
+        return ("status", "labels", "priority", "assignee", "updated", *further)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with every call: some of Service Management's are experimental, and must be opted into."""
+        return {"X-ExperimentalApi": {2: "true", 3: "opt-in"}[self.api]} if self.request_type else {}
 
     @property
     def internal(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tocsin.backends._shape import at, objects
+from tocsin.errors import DeliveryError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +57,15 @@ class Found:
     async def issues(self, jql: str) -> list[dict[str, Any]]:
         """All issues that a query finds, in its order; one may come twice. Raises DeliveryError."""
         query = {"jql": jql, "fields": self._fields, "maxResults": str(_PAGE)}
-        if self._version == _CLOUD:
-            return await self._by_token(query)
-        return await self._by_offset(f"rest/api/{self._version}/search", query, ("issues",))
+        try:
+            if self._version == _CLOUD:
+                return await self._by_token(query)
+            return await self._by_offset(f"rest/api/{self._version}/search", query, ("issues",))
+        except DeliveryError as error:
+            if error.reason != Reason.REFUSED:
+                raise
+            why = f"{error.detail}: a project or field that the options name is not there for this account"
+            raise DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True) from None
 
     async def listed(self, path: str, *keys: str) -> list[dict[str, Any]]:
         """All of what is listed at a path of the platform's API, under the first of these keys that is there."""

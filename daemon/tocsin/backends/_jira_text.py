@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from tocsin.backends._shape import at
+
 LONGEST = 32_767
 """Characters that a field takes. Jira Cloud has counted the document's JSON, so that is what must fit."""
 _DEEPEST = 50
@@ -64,7 +66,7 @@ def _paragraph(block: str) -> dict[str, Any]:
 def _words(node: Any, depth: int) -> list[str]:
     if not isinstance(node, dict) or depth > _DEEPEST:
         return []
-    kind, said = node.get("type"), node.get("attrs")
+    kind, said = at(node, "type"), node.get("attrs")
     if kind == "text":
         return [str(node.get("text", ""))]
     if kind == "hardBreak":

@@ -59,11 +59,13 @@ class Listing:
         if any(carried(one) == reference for one in found):
             return found
         if not found and asked:
-            works = await self.finds(filters, carried)
-            if works:
+            if await self.finds(filters, carried):
                 return []
             found, whole = await self._read({}, self._most)
-            whole = whole or works is None  # too many to read, and no reason to mistrust the filter
+            if not whole and not any(carried(one) == reference for one in found):
+                # Too many to read: what was read may show whether the filter is to be trusted.
+                known = next((carried(one) for one in found if carried(one)), "")
+                whole = not known or await self._tried(filters, known, carried)
         if whole:
             return found
         why = f"{self._name} has more than `most` ({self._most}) tickets and does not look them up"
@@ -76,7 +78,14 @@ class Listing:
         known = next((carried(one) for one in sample if carried(one)), "")
         if not known:
             return None
-        found, _ = await self._page(filters(known), 0)
+        return await self._tried(filters, known, carried)
+
+    async def _tried(self, filters: Callable[[str], Filters], known: str, carried: Callable[[Object], str]) -> bool:
+        """Whether a filter finds what is known to be there; one that is refused does not."""
+        try:
+            found, _ = await self._page(filters(known), 0)
+        except NotUnderstoodError:
+            return False
         return any(carried(one) == known for one in found)
 
     async def _read(self, filters: Filters, most: int) -> tuple[list[Object], bool]:

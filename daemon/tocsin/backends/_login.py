@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from tocsin.backends._document import word
 from tocsin.backends._http import Answer, Request, call, decoded, refusal, unreadable
@@ -184,7 +184,8 @@ def _token_request(url: str, client: tuple[str, str], scope: str, more: Mapping[
         "User-Agent": "tocsin",
         **({} if in_body else entry.always),
     }
-    return Request("POST", url, headers, urlencode(form).encode(), entry.hide)
+    told = [quote_plus(client[1]), more.get("password", ""), quote_plus(more.get("password", ""))]
+    return Request("POST", url, headers, urlencode(form).encode(), (*entry.hide, *filter(None, told)))
 
 
 def _lifetime(expires_in: object) -> timedelta:

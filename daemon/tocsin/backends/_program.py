@@ -21,7 +21,9 @@ OUTPUT_LIMIT = 1_000_000
 """Bytes of standard output that are read."""
 ERRORS_LIMIT = 4_000
 """Bytes of standard error that are kept, for the sentence of a failure."""
-_CHUNK = 65_536
+_LIMITS = {1: OUTPUT_LIMIT, 2: ERRORS_LIMIT}
+_GRACE = 1.0
+"""Seconds that are given to what was written and is not read yet."""
 
 
 class Ran(Struct, frozen=True, kw_only=True):
@@ -37,9 +39,41 @@ class Ran(Struct, frozen=True, kw_only=True):
     """It wrote more than is read."""
 
 
+class _Talk(asyncio.SubprocessProtocol):
+    """What a program says, and how far it has come; it reads away what is too long, so that nobody hangs on it."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.silent: asyncio.Future[None] = loop.create_future()
+        """Both of its outputs are closed, by it and by all that it started."""
+        self.kept = {1: bytearray(), 2: bytearray()}
+        self.cut = False
+        self._open = {1, 2}
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keep the beginning."""
+        kept = self.kept[fd]
+        room = _LIMITS[fd] - len(kept)
+        kept += data[:room]
+        self.cut = self.cut or (fd == 1 and len(data) > room)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        """One of its pipes is closed. It may end without having read everything."""
+        self._open.discard(fd)
+        if not self._open and not self.silent.done():
+            self.silent.set_result(None)
+
+    def process_exited(self) -> None:
+        """It has ended; what it started may go on."""
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+
 async def run(argv: Sequence[str], said: bytes, allowed: timedelta, environ: Mapping[str, str]) -> Ran:
     """Start the program, hand it `said` on standard input, and read what it answers. Raises OSError when it cannot start."""
-    process = await asyncio.create_subprocess_exec(
+    transport, talk = await asyncio.get_running_loop().subprocess_exec(
+        _Talk,
         *argv,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -49,46 +83,35 @@ async def run(argv: Sequence[str], said: bytes, allowed: timedelta, environ: Map
         start_new_session=True,
     )
     late = False
-    streams = asyncio.gather(
-        _hand(process, said), _read(process.stdout, OUTPUT_LIMIT), _read(process.stderr, ERRORS_LIMIT)
-    )
     try:
+        _hand(transport, said)
         async with asyncio.timeout(allowed.total_seconds()):
-            _, (output, cut), (errors, _) = await asyncio.shield(streams)
-            await process.wait()
+            await asyncio.shield(talk.exited)
     except TimeoutError:
         late = True
-        _end(process)
-        _, (output, cut), (errors, _) = await streams
-        await process.wait()
     finally:
-        _end(process)
-    status = process.returncode if process.returncode is not None else -signal.SIGKILL
-    return Ran(status=status, output=output, errors=errors.decode("utf-8", "replace"), late=late, cut=cut)
+        _end(transport.get_pid())
+        # Ended, it is silent. Only what has gone into a session of its own may hold on to its outputs: not waited for.
+        await asyncio.wait({talk.exited, talk.silent}, timeout=_GRACE)
+        transport.close()
+    ended = transport.get_returncode()
+    return Ran(
+        status=-signal.SIGKILL if ended is None else ended,
+        output=bytes(talk.kept[1]),
+        errors=talk.kept[2].decode("utf-8", "replace"),
+        late=late,
+        cut=talk.cut,
+    )
 
 
-async def _hand(process: asyncio.subprocess.Process, said: bytes) -> None:
-    """A program may end without having read everything."""
-    if process.stdin is None:
-        return
-    with suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(said)
-        await process.stdin.drain()
-    process.stdin.close()
-    with suppress(BrokenPipeError, ConnectionResetError):
-        await process.stdin.wait_closed()
+def _hand(transport: asyncio.SubprocessTransport, said: bytes) -> None:
+    pipe = transport.get_pipe_transport(0)
+    if isinstance(pipe, asyncio.WriteTransport):
+        pipe.write(said)
+        pipe.write_eof()
 
 
-async def _read(stream: asyncio.StreamReader | None, limit: int) -> tuple[bytes, bool]:
-    """Its beginning, and whether there was more; the rest is read away, so that the program does not hang on it."""
-    kept, size = bytearray(), 0
-    while stream is not None and (chunk := await stream.read(_CHUNK)):
-        size += len(chunk)
-        kept += chunk[: max(0, limit - len(kept))]
-    return bytes(kept), size > limit
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
+def _end(pid: int) -> None:
     """End the program and whatever it started; quietly when nothing is left of it."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tocsin.backends import _texts
 from tocsin.backends._api import File
 from tocsin.backends._can import Can
-from tocsin.errors import DeliveryError, Reason
+from tocsin.errors import DeliveryError, Reason, TouchedError
 from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class TicketSystem(ABC):
     """What becomes of a ticket that fires again; `in_progress` where a ticket is new only once."""
     SETTLE: ClassVar[timedelta] = timedelta(0)
     """How long a ticket may exist before a search finds it."""
+    ASSIGNS: ClassVar[bool] = False
+    """Whether a step of ours may assign a ticket to somebody."""
+    PASSES: ClassVar[frozenset[TicketStatus]] = frozenset()
+    """What a ticket may be left in when several steps lead to the status that is asked for, and one of them fails."""
 
     statuses: Scale[TicketStatus]
     impacts: Scale[Impact]
@@ -114,12 +118,21 @@ class TicketSystem(ABC):
         if delivery.action == DeliveryAction.OPEN:
             return await self._open(delivery.body)
         record = await self._own(delivery)
+        self._require_untouched(delivery, record)
         wanted = self._wanted(delivery, record)
         if wanted.note and delivery.uncertain and await self.told(record, wanted.mark):
             wanted = replace(wanted, note="")
         if not wanted.nothing:
             await self.change(record, wanted)
-        return Receipt(number=record.number, url=record.url, status=self._after(record, wanted))
+        status = self._after(record, wanted)
+        tried = delivery.uncertain or delivery.attempts > 1
+        return Receipt(
+            number=record.number,
+            url=record.url,
+            status=status,
+            graded=tried or wanted.impact is not None,
+            assigned=self.ASSIGNS and (tried or wanted.status is not None),
+        )
 
     async def find(self, reference: str) -> Receipt | None:
         """The ticket that carries our reference: the oldest, should there be several. Raises DeliveryError."""
@@ -171,6 +184,22 @@ class TicketSystem(ABC):
             why = f"ticket {delivery.number} of {self.name} carries {carried}, not {delivery.body.reference}: not ours"
             raise DeliveryError(Reason.MISMATCH, f"{why}; it is left alone", retry=False, harmless=True)
         return record
+
+    def _require_untouched(self, delivery: Delivery, record: Record) -> None:
+        """What a person did since the ticket was seen last would be told over, and never come back."""
+        if Can.READ in self.lacks or delivery.stands is None:
+            return
+        tried = delivery.uncertain or (delivery.attempts > 1 and delivery.action != DeliveryAction.NOTE)
+        known = {delivery.stands, *(self._left_in(delivery.body.status) if tried else ())}
+        graded = bool(delivery.priority) and record.priority != delivery.priority and not tried
+        if record.status not in known or graded:
+            how = record.state or record.status
+            raise TouchedError(f"ticket {delivery.number} of {self.name} was changed by a person ({how})", record)
+
+    def _left_in(self, status: TicketStatus) -> set[TicketStatus | None]:
+        """How an attempt that failed may have left a ticket that was to become so."""
+        again = {TicketStatus.IN_PROGRESS} if status == TicketStatus.DECLARED else set()
+        return {self.statuses.settled(status), *again, *self.PASSES}
 
     def _wanted(self, delivery: Delivery, record: Record) -> Wanted:
         action, body = delivery.action, delivery.body

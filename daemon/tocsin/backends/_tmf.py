@@ -153,6 +153,7 @@ _HINTS: dict[int, str] = {
     HTTPStatus.CONFLICT: "as the ticket stands the server does not allow this; `steps` and `reopens` say what it allows",
 }
 """Statuses that mean something else, or more, than they mostly do."""
+_NOTHING_THERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
 
 class AnswerError(DeliveryError):
@@ -174,6 +175,14 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
         told = AnswerError(Reason.REFUSED, detail, retry=False)
     told.status = answer.status
     return told
+
+
+def misplaced(error: AnswerError, options: str) -> DeliveryError:
+    """An error of what makes tickets; when nothing is there that makes any, no other ticket would fare better."""
+    if error.status not in _NOTHING_THERE:
+        return error
+    why = f"{error.detail.rpartition('; ')[0]}; no tickets are made there: correct {options}"
+    return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
 
 
 def _said(body: bytes) -> bytes:

@@ -35,14 +35,16 @@ class Patches:
 
     async def patch(self, path: str, record: Record, changes: Mapping[str, Any]) -> None:
         """Change attributes. Raises DeliveryError, also when the server answers that the status stands as it was."""
-        await self._patch(path, record, changes, {})
+        await self._patch(path, record, changes, {}, 0)
 
     async def tell(self, path: str, record: Record, changes: Mapping[str, Any], note: Mapping[str, Any]) -> None:
         """The same, with a note more; anew when somebody was quicker, the last time without asking whether. Raises alike."""
         for left in reversed(range(_TRIES)):
             stood, unless = await self._stood(path, "note")
             try:
-                said = await self._patch(path, record, {**changes, "note": [*stood, note]}, unless if left else {})
+                there = len(stood) if self._whole else len(record.notes)
+                asked = {**changes, "note": [*stood, note]}
+                said = await self._patch(path, record, asked, unless if left else {}, there)
             except _tmf.AnswerError as error:
                 if error.status != HTTPStatus.PRECONDITION_FAILED or not left:
                     raise
@@ -66,20 +68,46 @@ class Patches:
         return each(said, attribute), {"If-Match": tag} if tag.startswith('"') else {}
 
     async def _patch(
-        self, path: str, record: Record, changes: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """The ticket after the patch; empty when the server does it later."""
-        answer, request = await self._send(path, changes, headers)
+        self, path: str, record: Record, changes: Mapping[str, Any], headers: Mapping[str, str], there: int
+    ) -> Mapping[str, Any]:
+        """The ticket after the patch; empty when the server does it later. `there` is how many notes stood before.
+
+        A server may read no body of a media type that it does not know, and answer 200 all the same.
+        """
+        said = await self._stands(path, *await self._send(path, changes, headers))
+        if said and not _took(changes, said, there):
+            seen = await self._seen(path)
+            if not _took(changes, seen, there):
+                self._media.reverse()
+                said = await self._stands(path, *await self._send(path, changes, headers))
+                seen = await self._seen(path) if said and "note" in changes else said
+                self._require_taken(record, changes, seen, there)
+        stands, wanted = at(said, "status"), changes.get("status", "")
+        if wanted and said and stands.casefold() != wanted.casefold():
+            raise self._kept(record, wanted, stands)
+        return said
+
+    async def _stands(self, path: str, answer: Answer, request: Request) -> Mapping[str, Any]:
+        """The ticket as the answer to a patch tells it, or as it is read when the answer does not."""
         if answer.status == HTTPStatus.ACCEPTED:
             return {}
         said = None if answer.cut or not answer.body.strip() else decoded(answer, request)
-        if not at(said, "status"):
+        return an_object(said, "", self._name) if at(said, "status") else await self._seen(path)
+
+    async def _seen(self, path: str) -> Mapping[str, Any]:
+        """The ticket as it stands. What fails here ends nothing: the patch was taken, and is found so the next time."""
+        try:
             said = await self._api.find(path, query={"fields": self._form.fields("note")})
-        stands = required(said, "status", self._name)
-        wanted = changes.get("status", stands)
-        if stands.casefold() != wanted.casefold():
-            raise self._kept(record, wanted, stands)
-        return an_object(said, "", self._name)
+            required(said, "status", self._name)
+            return an_object(said, "", self._name)
+        except DeliveryError as error:
+            error.retry = True
+            raise
+
+    def _require_taken(self, record: Record, changes: Mapping[str, Any], said: Mapping[str, Any], there: int) -> None:
+        if said and "note" in changes and "status" not in changes and not _took(changes, said, there):
+            why = f"ticket {record.number} of {self._name} did not take the note, although its server answered that it did"
+            raise DeliveryError(Reason.REFUSED, f"{why}; let tocsin's account write notes", retry=False)
 
     async def _send(self, path: str, changes: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[Answer, Request]:
         """Send, once more as the other media type when the server does not know the first."""
@@ -106,3 +134,12 @@ class Patches:
         if told:
             why = f"ticket {record.number} of {self._name} shows how its server takes notes: {told}"
             raise DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True)
+
+
+def _took(changes: Mapping[str, Any], said: Mapping[str, Any], there: int) -> bool:
+    """Whether anything of a patch shows in the ticket, or nothing that was asked for could."""
+    shows = [at(said, "status").casefold() == changes["status"].casefold()] if "status" in changes else []
+    if "note" in changes and isinstance(said.get("note"), list):
+        told = changes["note"][-1]["text"].rpartition("\n")[2]
+        shows.append(len(said["note"]) > there or any(told in at(one, "text") for one in each(said, "note")))
+    return any(shows) or not shows

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from tocsin.backends._api import Api
 
-_NOT_UNDERSTOOD = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED})
+_NOT_UNDERSTOOD = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED})
+"""404 is how some servers answer that nothing was found, and all servers that the address is wrong: without a filter it
+shows which."""
+_BEYOND = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
+"""How servers say that an offset lies behind the last ticket."""
 _MOST_DIGITS = 9
 
 
@@ -49,6 +53,8 @@ class Query:
             try:
                 answer, request = await api.answer("GET", self.resource, query=asked)
             except AnswerError as error:
+                if offset and error.status in _BEYOND:
+                    return [], True
                 if error.status not in _NOT_UNDERSTOOD:
                     raise
                 raise NotUnderstoodError(error.reason, error.detail, retry=error.retry) from None

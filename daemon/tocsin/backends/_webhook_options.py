@@ -66,7 +66,7 @@ class Options(BaseModel):
     """Path to the address of the ticket's page for people; only `http` and `https` are taken."""
     success: str = ""
     """MiniJinja expression over `answer`; when it is false the delivery was refused although the status is 2xx. Such as
-    `answer.code == 0`."""
+    `answer.code == 0`. Where it is false of what `find_url` answers, an empty list does not mean that there is none."""
     secret_file: str = ""
     """File with the secret that requests are signed with."""
     token_file: str = ""
@@ -80,9 +80,9 @@ class Options(BaseModel):
     settle: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=1))
     """How long a new ticket may be missing at `find_url`."""
     statuses: dict[TicketStatus, str] = {}
-    """What the server calls each status."""
+    """What the server calls each status; our words are read all the same."""
     status: str = Field(default="status", min_length=1)
-    """Path to the status in a found ticket."""
+    """Path to the status in a ticket; what an answer to a POST says of it is believed, when it is a word that is known."""
 
     @field_validator("url")
     @classmethod

@@ -6,7 +6,6 @@ content last: a ticket with a file without content is never made, and the refusa
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tocsin.backends import Finding, Level
@@ -49,7 +48,7 @@ async def findings(
         words: `State` and `Priority`, or the impact's dynamic field, with the words that will be told.
         now: the moment.
     """
-    wrong = await _refused(calls, ticket)
+    ticket, wrong = await _nearest(calls, ticket, words)
     if wrong:
         return [_finding(wrong, options)]
     found = [
@@ -59,11 +58,26 @@ async def findings(
         Finding(level=Level.FINE, what="customer", told=f"tickets may be declared for {options.customer!r}"),
     ]
     for name, some in words.items():
-        found += await asyncio.gather(*(_word(calls, ticket, name, word) for word in dict.fromkeys(some)))
+        found += [await _word(calls, ticket, name, word) for word in dict.fromkeys(some)]
     found.append(await _field(calls, ticket, "reference_field", options.reference_field))
     if options.element_field:
         found.append(await _field(calls, ticket, "element_field", options.element_field))
     return [*found, *await _looked_up(calls, options, now)]
+
+
+async def _nearest(
+    calls: Calls, ticket: Mapping[str, Any], words: Mapping[str, Iterable[str]]
+) -> tuple[Mapping[str, Any], str]:
+    """The ticket with the first state and priority that are there, and what else is wrong with it."""
+    wrong = await _refused(calls, ticket)
+    for name in ("State", "Priority"):
+        for word in words.get(name, ()) if f"->{name}" in wrong else ():
+            near = {**ticket, "Ticket": {**ticket["Ticket"], name: word}}
+            still = await _refused(calls, near)
+            if f"->{name}" not in still:
+                ticket, wrong = near, still
+                break
+    return ticket, wrong
 
 
 async def _refused(calls: Calls, ticket: Mapping[str, Any], **changed: Any) -> str:
@@ -80,6 +94,7 @@ async def _refused(calls: Calls, ticket: Mapping[str, Any], **changed: Any) -> s
 
 def _finding(wrong: str, options: Options) -> Finding:
     option = next((option for name, option in _NAMED.items() if f"->{name}" in wrong), "queue")
+    option = "priority" if option == "impacts" and options.impact_field else option
     value = getattr(options, option)
     given = f" {value!r}" if isinstance(value, str) else ""
     return Finding(level=Level.ERROR, what=option, told=f"Znuny takes no ticket with this {option}{given}: {wrong}")

@@ -1,11 +1,15 @@
-"""Prometheus' Alertmanager: each incident as one alert, for whoever is notified there.
+"""Alertmanager: each incident as one alert, for whoever is notified there.
 
 STATUS: proven against a real Alertmanager 0.25 (Debian) and a fake that misbehaves.
 
 An incident is one alert, known by its labels: `alertname`, `reference`, `element`, `contract`, `source` and those of the
-options. Whatever may change is in its annotations (`summary`, `description`, `impact`, `status`), so that it stays the
-same alert; the same labels sent twice are one alert, and nothing has to be looked for. It fires until `expire_after`,
-told anew with every change; closing resolves it, reopening fires it again. Format: Alertmanager's API v2.
+options. What changes often is in its annotations (`summary`, `description`, `impact`, `status`), so that it stays the
+same alert; the same labels sent twice are one alert, and nothing has to be looked for. Should a label change, as when
+another source tells of it too, the alert with the old ones is resolved. It fires until `expire_after`, told anew with
+every change; closing resolves it, reopening fires it again. Format: Alertmanager's API v2.
+
+Alertmanager keeps alerts in memory: one that restarts knows an incident again when something more is told of it. The
+members of a cluster do not tell each other of alerts: make each a backend of its own, and inform them all.
 """
 
 from __future__ import annotations
@@ -20,9 +24,10 @@ from tocsin.backends import Finding, Level, _login, _texts
 from tocsin.backends._api import Api, as_json
 from tocsin.backends._can import Can
 from tocsin.backends._document import IMPACT_LABELS
+from tocsin.backends._http import Answer, Request, refusal
 from tocsin.backends._options import Address, Common
 from tocsin.backends._scale import Scale
-from tocsin.backends._shape import required
+from tocsin.backends._shape import at, objects, required
 from tocsin.backends._system import ENDED, TicketSystem, Wanted
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import Impact, Record, Snapshot, TicketStatus
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
     from tocsin.backends import Outside
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_WRONG_PLACE = frozenset({404, 405, 410, 501})
+"""Nobody's alert is at fault then."""
+_NOT_TOLD = frozenset({Reason.UNAUTHORIZED, Reason.NOT_FOUND, Reason.REFUSED, Reason.MISCONFIGURED, Reason.UNREADABLE})
+"""Alerts may be posted, and not read: a proxy keeps them to itself."""
 _OURS = frozenset({"reference", "element", "contract", "source"})
 
 
@@ -86,7 +95,9 @@ class Backend(TicketSystem):
         self.statuses = Scale({TicketStatus.DECLARED: "firing", TicketStatus.CLOSED: "resolved"})
         self.impacts = Scale({impact: impact.value for impact in Impact})
         self._options = options
-        self._api = Api(options.url, outside, timeout=options.timeout, login=self._login(options, outside))
+        self._api = Api(
+            options.url, outside, timeout=options.timeout, login=self._login(options, outside), judge=_judge
+        )
 
     def _login(self, options: Options, outside: Outside) -> _login.Login:
         if options.token_file:
@@ -98,7 +109,7 @@ class Backend(TicketSystem):
 
     async def create(self, body: Snapshot) -> Record:
         """POST the alert, firing."""
-        await self._post(body, TicketStatus.DECLARED, body.opened_at)
+        await self._post(self._alert(body, TicketStatus.DECLARED, body.opened_at))
         return Record(number=body.reference, reference=body.reference, url=self._link(body))
 
     async def search(self, reference: str) -> list[Record]:
@@ -110,11 +121,12 @@ class Backend(TicketSystem):
         raise NotImplementedError(f"{self.name} keeps no ticket {number}")
 
     async def change(self, record: Record, wanted: Wanted) -> None:
-        """POST the alert anew: firing with what is true now, or resolved."""
+        """POST the alert anew: firing with what is true now, or resolved; and those it was under other labels, resolved."""
         status = wanted.status or record.status
         now = self._outside.clock()
         reopened = wanted.status == TicketStatus.DECLARED
-        await self._post(wanted.body, status, now if reopened else wanted.body.opened_at)
+        alert = self._alert(wanted.body, status, now if reopened else wanted.body.opened_at)
+        await self._post(alert, *await self._former(wanted.body.reference, alert["labels"]))
 
     async def check(self) -> list[Finding]:
         """Whether an Alertmanager answers, and which."""
@@ -122,10 +134,25 @@ class Backend(TicketSystem):
         version = required(said, "versionInfo.version", self.name)
         return [Finding(level=Level.FINE, what="url", told=f"Alertmanager {version} answers")]
 
-    async def _post(self, body: Snapshot, status: TicketStatus, starts_at: datetime) -> None:
-        answer, request = await self._api.answer(
-            "POST", "api/v2/alerts", as_json([self._alert(body, status, starts_at)])
-        )
+    async def _former(self, reference: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The alerts that still fire with our reference and other labels, as they are resolved."""
+        try:
+            said = await self._api.ask("GET", "api/v2/alerts", query={"filter": f'reference="{reference}"'})
+            fires = objects(said, "", self.name)
+        except DeliveryError as error:
+            if error.reason in _NOT_TOLD:
+                return []
+            error.harmless = True
+            raise
+        now = self._outside.clock()
+        return [
+            {"labels": one["labels"], "annotations": one.get("annotations") or {}, "endsAt": now}
+            for one in fires
+            if at(one, "labels.reference") == reference and one["labels"] != labels
+        ]
+
+    async def _post(self, *alerts: dict[str, Any]) -> None:
+        answer, request = await self._api.answer("POST", "api/v2/alerts", as_json(alerts))
         if answer.body.strip() not in (b"", b"{}"):
             raise _strange(answer.status, request.where)
 
@@ -155,6 +182,15 @@ class Backend(TicketSystem):
 
     def _link(self, body: Snapshot) -> str:
         return f"{self._options.url}/#/alerts?filter=%7Breference%3D%22{body.reference}%22%7D"
+
+
+def _judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
+    """As for all; but what is not there is Alertmanager itself, and every alert would meet the same."""
+    error = refusal(answer, request, now)
+    if error is None or answer.status not in _WRONG_PLACE:
+        return error
+    why = f"{request.where}: {answer.status}; that is not where Alertmanager takes alerts: correct url"
+    return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
 
 
 def _strange(status: int, where: str) -> DeliveryError:

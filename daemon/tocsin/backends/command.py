@@ -4,7 +4,7 @@ STATUS: proven against a program that misbehaves.
 
 The program is started for each call, without a shell: one JSON object on standard input, one JSON value on standard
 output. `{"operation": "create", "ticket": {…}}` makes a ticket and answers `{"number": "…"}` with, if it likes, `url`
-and `status`; without a number the number comes later. `search` (`reference`) answers a list of tickets, closed ones
+and `status`; a number that is `null` comes later. `search` (`reference`) answers a list of tickets, closed ones
 included, `read` (`number`) a ticket or `null`, `change` (`number`, `reference`, `status`, `impact`, `note`; what is
 null or empty stays) anything, `changes` (`since`, RFC 3339) a list, `check` a list of `{"level": "fine", "what": "…",
 "told": "…"}`. A ticket is `{"number", "reference", "status", "state", "impact", "url", "assignee", "priority",
@@ -19,6 +19,8 @@ does, in `/`, with the environment variables that the options give and no others
 
 from __future__ import annotations
 
+import errno
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -51,16 +53,25 @@ _MEANINGS = {
 }
 """Exit statuses of sysexits.h: EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG."""
 _STOPPING = frozenset({Reason.UNAUTHORIZED, Reason.MISCONFIGURED})
+_SCARCE = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR, errno.EIO, errno.ESTALE}
+)
+"""Why a program cannot be started just now: the machine has nothing left, or the program is being replaced."""
+_NUMBER = re.compile(r"[^\x00-\x1f\x7f]{0,200}")
 _USUAL = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 _EXCERPT = 300
+_NO_NUL = r"^[^\x00]*$"
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class Options(Common):
     """What a command backend can be told; README.md in this folder says what each option means."""
 
-    command: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(min_length=1)
+    command: tuple[Annotated[str, StringConstraints(min_length=1, pattern=_NO_NUL)], ...] = Field(min_length=1)
     """The program, with an absolute path, and its arguments."""
-    environment: dict[str, str] = Field(default_factory=dict)
+    environment: dict[
+        Annotated[str, StringConstraints(pattern=_NAME)], Annotated[str, StringConstraints(pattern=_NO_NUL)]
+    ] = Field(default_factory=dict)
     """Environment variables it gets beside PATH and LANG: paths of its secrets, never a secret itself."""
 
     @field_validator("command")
@@ -155,9 +166,11 @@ class Backend(TicketSystem):
         return [self._record(one) for one in said]
 
     def _record(self, said: Mapping[str, Any]) -> Record:
-        state = at(said, "status")
+        state, number = at(said, "status"), at(said, "number")
+        if not _NUMBER.fullmatch(number):
+            raise strange(self.name, "a number that is longer than 200 characters, or no line")
         return Record(
-            number=at(said, "number"),
+            number=number,
             reference=at(said, "reference"),
             url=at(said, "url") if at(said, "url").startswith(("http://", "https://")) else "",
             status=self.statuses.ours(state) or TicketStatus.IN_PROGRESS,
@@ -181,8 +194,7 @@ class Backend(TicketSystem):
                 self._options.command, said, self._timeout, {**_USUAL, **self._options.environment}
             )
         except OSError as error:
-            why = f"{where}: cannot be started ({error.strerror}); correct `command`"
-            raise DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True) from None
+            raise _not_started(error, where) from None
         if ran.late:
             seconds = f"{self._timeout.total_seconds():g} s"
             why = f"{where}: no answer within {seconds}; raise `timeout` if it is just slow"
@@ -201,6 +213,15 @@ class Backend(TicketSystem):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         raise DeliveryError(Reason.UNREADABLE, f"{where}: its answer is not JSON", retry=True)
+
+
+def _not_started(error: OSError, where: str) -> DeliveryError:
+    """What it means that a program did not start: nothing was done."""
+    if error.errno in _SCARCE:
+        why = f"{where}: cannot be started just now ({error.strerror})"
+        return DeliveryError(Reason.UNREACHABLE, why, retry=True, harmless=True)
+    why = f"{where}: cannot be started ({error.strerror}); correct `command`"
+    return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
 
 
 def _failure(ran: _program.Ran, where: str) -> DeliveryError:

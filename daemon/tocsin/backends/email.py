@@ -1,4 +1,4 @@
-"""A ticket by mail: for a ticket system, or people, that a mailbox is all there is of.
+"""Tickets by mail, for a ticket system or people behind a mailbox.
 
 STATUS: proven against a mail server that misbehaves.
 
@@ -7,21 +7,27 @@ Each incident is one thread: its first mail opens the ticket, what follows answe
 Nothing comes back: what a mail server takes is sent, and the ticket's number is our reference. A mail whose answer was
 lost is sent again with the same `Message-ID`, which mail systems deliver once. Headers for rules of the receiving side:
 `X-Tocsin-Reference`, `X-Tocsin-Action`, `X-Tocsin-Status`, `X-Tocsin-Impact`, `X-Tocsin-Element`, `X-Tocsin-Contract`.
-Format: RFC 5322, RFC 3834 (no automatic answers).
+
+An address that the server puts off (greylisting, a full mailbox) is tried again for a quarter of an hour; the others
+have the mail already. What the server finally refuses of all mails alike, the sender or every address, stops the
+backend: nothing is lost until it is corrected. Format: RFC 5321, RFC 5322, RFC 3834 (no automatic answers).
 """
 
 from __future__ import annotations
 
 import ssl
+from datetime import timedelta
+from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import aiosmtplib
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from tocsin.backends import Finding, Level, _login, _texts
+from tocsin.backends import Finding, Level, _email_replies, _login, _texts
 from tocsin.backends._can import Can
 from tocsin.backends._document import IMPACT_LABELS
 from tocsin.backends._options import Common
@@ -31,24 +37,53 @@ from tocsin.errors import DeliveryError, Reason, SettingsError
 from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from tocsin.backends import Outside
     from tocsin.backends._system import Wanted
 
-Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"\x00-\x1f]+@[A-Za-z0-9.-]+$", max_length=254)]
+
+def _mailbox(address: str) -> str:
+    if not address.isascii():
+        raise ValueError(
+            "must be plain ASCII: many servers take no other addresses (RFC 6531), so name one they all take"
+        )
+    try:
+        Address(addr_spec=address)
+    except (MessageError, ValueError, IndexError):
+        raise ValueError("must be an e-mail address such as tickets@example.net") from None
+    return address
+
+
+def _host(name: str) -> str:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        name = ""
+    if not name or not name.isprintable() or any(char in " /@[]" for char in name):
+        raise ValueError("must be the name or the address of a machine, such as mail.example.net")
+    return name
+
+
+Mailbox = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^@\s<>,;:\"\x00-\x1f]+@[A-Za-z0-9.-]+$", max_length=254),
+    AfterValidator(_mailbox),
+]
+Host = Annotated[str, AfterValidator(_host)]
 _URGENT = frozenset({Impact.SEVERE, Impact.INTERRUPTED})
-_LOCKED = frozenset({530, 534, 535, 538})
-"""SMTP replies that speak of the login (RFC 4954)."""
-_PASSING = 500
-"""Replies below are to be tried again (RFC 5321 §4.2.1)."""
-_EXCERPT = 200
+_PATIENCE = timedelta(minutes=15)
+"""So long an address that is put off is waited for; after that, mails go to the others without it."""
+_REMEMBERED = 1_000
+_LONGEST_WORD = 60
+"""Characters of a word that surely fits into a line of a header."""
 
 
 class Options(Common):
     """What an email backend can be told; README.md in this folder says what each option means."""
 
-    host: str = Field(min_length=1)
+    host: Host
     """Name of the mail server that takes our mail."""
     port: int = Field(default=25, ge=1, le=65535)
     """Its port: 25, 587 (`starttls`) or 465 (`tls`) as a rule."""
@@ -96,13 +131,42 @@ class Backend(TicketSystem):
         self._options = options
         given = options.password_file
         self._password = _login.password(name, "password_file", given, outside) if given else ""
+        self._server = _email_replies.Server(
+            where=f"{name}: {options.host}:{options.port}",
+            sender=options.sender,
+            hide=_email_replies.forms(options.user, self._password) if given else (),
+        )
         self._trust = _trust(name, options) if options.security != "none" else None
+        self._handed: dict[str, frozenset[str]] = {}
+        """Message-ID → who has that mail, while others are put off; after a restart all get it, as the same mail."""
+        self._put_off: dict[str, datetime] = {}
+        """Addresses that the server puts off, and since when."""
 
     async def deliver(self, delivery: Delivery) -> Receipt:
         """Send the mail that a delivery becomes. Raises DeliveryError."""
-        refused = await self._send(self.mail(delivery))
-        remark = f"not sent to everybody: {refused}" if refused else ""
+        mail = self.mail(delivery)
+        which, everybody = str(mail["Message-ID"]), dict.fromkeys((*self._options.to, *self._options.cc))
+        have = self._handed.get(which, frozenset())
+        refused = await self._send(mail, [one for one in everybody if one not in have])
+        told = "; ".join(f"{address}: {code} {self._server.shown(said)}" for address, (code, said) in refused.items())
+        if self._waits_for(refused, everybody):
+            if len(self._handed) >= _REMEMBERED:
+                self._handed.clear()
+            self._handed[which] = frozenset(everybody.keys() - refused.keys())
+            why = f"{self.name}: {self._options.host} has put off {told}; the others have the mail"
+            raise DeliveryError(Reason.UNAVAILABLE, why, retry=True)
+        self._handed.pop(which, None)
+        remark = f"not sent to everybody: {told}" if told else ""
         return Receipt(number=delivery.body.reference, status=delivery.body.status, remark=remark)
+
+    def _waits_for(self, refused: Mapping[str, tuple[int, str]], everybody: Collection[str]) -> bool:
+        """Whether somebody may be able to get the mail soon. An address that is put off for long holds nothing up."""
+        now = self._outside.clock()
+        passing = [address for address, (code, _) in refused.items() if _email_replies.passing(code)]
+        for address in everybody:
+            if address not in passing:
+                self._put_off.pop(address, None)
+        return any(now - self._put_off.setdefault(address, now) < _PATIENCE for address in passing)
 
     def mail(self, delivery: Delivery) -> EmailMessage:
         """The exact mail that a delivery becomes."""
@@ -114,7 +178,7 @@ class Backend(TicketSystem):
         mail["To"] = [Address(addr_spec=one) for one in self._options.to]
         if self._options.cc:
             mail["Cc"] = [Address(addr_spec=one) for one in self._options.cc]
-        mail["Subject"] = f"{'' if opens else 'Re: '}[{body.reference}] {written.title}"
+        mail.set_raw("Subject", _line("Subject", f"{'' if opens else 'Re: '}[{body.reference}]", written.title))
         mail["Date"] = format_datetime(self._outside.clock())
         mail["Message-ID"] = thread if opens else self._id(f"{body.reference}.{delivery.id}")
         if not opens:
@@ -159,8 +223,8 @@ class Backend(TicketSystem):
         try:
             async with client:
                 await client.noop()
-        except (aiosmtplib.SMTPException, OSError) as error:
-            failure = self._failure(error, harmless=True)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            failure = _email_replies.meaning(error, self._server, handed=False)
         else:
             told = f"{self._options.host} answers" + (
                 f", and knows {self._options.user!r}" if self._options.user else ""
@@ -181,40 +245,19 @@ class Backend(TicketSystem):
             tls_context=self._trust,
         )
 
-    async def _send(self, mail: EmailMessage) -> str:
-        """Send it; returns whom the server refused, when it took it for others."""
+    async def _send(self, mail: EmailMessage, recipients: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+        """Send it; returns whom the server refused, when it took it for others, and what it said."""
         client = self._client()
         handed = False
         try:
             async with client:
                 handed = True
-                refused, _ = await client.send_message(mail)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            failure = self._failure(error, harmless=not handed)
+                refused, _ = await client.send_message(mail, recipients=recipients)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            failure = _email_replies.meaning(error, self._server, handed=handed)
         else:
-            return "; ".join(f"{address}: {code} {said}" for address, (code, said) in refused.items())
+            return refused
         raise failure  # out here: the library's error holds what was sent, and would travel along as the context
-
-    def _failure(self, error: Exception, *, harmless: bool) -> DeliveryError:
-        """What it means that a mail was not taken."""
-        where = f"{self.name}: {self._options.host}:{self._options.port}"
-        code = getattr(error, "code", None)
-        if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-            codes = [refused.code for refused in error.recipients]
-            said = "; ".join(f"{refused.recipient}: {refused.code}" for refused in error.recipients)
-            retry = any(one < _PASSING for one in codes)
-            return _refusal(where, said, Reason.UNAVAILABLE if retry else Reason.REFUSED, harmless=True)
-        if isinstance(code, int) and code >= 0:
-            return _replied(where, code, self._shown(str(getattr(error, "message", ""))))
-        if isinstance(error, (aiosmtplib.SMTPConnectError, ConnectionRefusedError)) or harmless:
-            why = f"{where}: no connection ({type(error).__name__}); check host, port and security"
-            return DeliveryError(Reason.UNREACHABLE, why, retry=True, harmless=True)
-        why = f"{where}: the connection ended before the answer ({type(error).__name__})"
-        return DeliveryError(Reason.NO_ANSWER, why, retry=True)
-
-    def _shown(self, said: str) -> str:
-        line = " ".join("".join(char if char.isprintable() else " " for char in said).split())
-        return (line.replace(self._password, "***") if self._password else line)[:_EXCERPT]
 
 
 def _trust(name: str, options: Options) -> ssl.SSLContext:
@@ -225,8 +268,20 @@ def _trust(name: str, options: Options) -> ssl.SSLContext:
         raise SettingsError(f"{why}: {error.strerror or error}") from None
 
 
+def _line(header: str, begins: str, text: str) -> str:
+    """A header's value: ASCII that begins it, and any text after it, in words of RFC 2047 when it needs them.
+
+    The library's own folding drops spaces between such words, and leaves to be decoded what only looks like one.
+    """
+    if text.isascii() and "=?" not in text and max(map(len, text.split()), default=0) <= _LONGEST_WORD:
+        return f"{begins} {text}"
+    room = len(f"{header}: {begins} ")
+    words = Header(text, "utf-8", maxlinelen=76, header_name="x" * (room - 2)).encode(linesep="\r\n")
+    return f"{begins} {words}"
+
+
 def _facts(delivery: Delivery) -> dict[str, str]:
-    """What rules of the receiving side can read, one line of ASCII each."""
+    """What rules of the receiving side can read, one line of ASCII each; what does not fit is left out."""
     body = delivery.body
     facts = {
         "X-Tocsin-Reference": body.reference,
@@ -236,15 +291,8 @@ def _facts(delivery: Delivery) -> dict[str, str]:
         "X-Tocsin-Element": body.element.reference,
         "X-Tocsin-Contract": body.element.contract,
     }
-    return {name: value for name, value in facts.items() if value and value.isascii() and value.isprintable()}
+    return {name: value for name, value in facts.items() if 0 < len(value) <= _LONGEST_WORD and _plain(value)}
 
 
-def _replied(where: str, code: int, said: str) -> DeliveryError:
-    if code in _LOCKED:
-        why = f"{where}: {code} {said}; correct user, password_file or security"
-        return DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
-    return _refusal(where, f"{code} {said}", Reason.UNAVAILABLE if code < _PASSING else Reason.REFUSED, harmless=False)
-
-
-def _refusal(where: str, said: str, reason: Reason, *, harmless: bool) -> DeliveryError:
-    return DeliveryError(reason, f"{where}: {said}", retry=reason == Reason.UNAVAILABLE, harmless=harmless)
+def _plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and "=?" not in value and value == value.strip()

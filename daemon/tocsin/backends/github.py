@@ -3,8 +3,9 @@
 STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on GitHub itself.
 
 Our reference stands at the end of the issue's description, as `(tocsin REFERENCE)`. All our issues have one label; after
-a lost answer those that changed since the incident began are listed by it, newest first, which is exact and at once: a
-label for each reference would fill the repository's list of labels, and GitHub's search lags. The impact is a label, and
+a lost answer those that changed since the incident began are listed by it, newest first, which is exact (a label for
+each reference would fill the repository's list of labels, and GitHub's search lags); as not all of GitHub's servers know
+a new issue at once, one that is in doubt and not found is asked for once more after a minute. The impact is a label, and
 so are the statuses between open and closed. Closing means closed as completed; an issue that people close as not planned
 or as a duplicate is cancelled. What the texts say is never read as Markdown. GitHub makes labels that it does not know,
 and drops labels without a word where the account may not write to the repository: then the ticket is not found again.
@@ -37,10 +38,10 @@ from tocsin.backends._forge import (
     status_words,
     swap,
 )
-from tocsin.backends._github_answers import judge
+from tocsin.backends._github_answers import NotThereError, judge
 from tocsin.backends._heard import message
 from tocsin.backends._http import decoded
-from tocsin.backends._moments import moment
+from tocsin.backends._moments import EPOCH, moment
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, objects, required
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
 _PAGE = 20
 """Issues or comments in one answer: so few, for each may hold 65,536 characters."""
 _MOST_PAGES = 10_000
+_LONGEST = 9
+"""Digits of a count that is believed."""
+_REMEMBERED = 1000
+"""So many numbers of new issues are kept at most."""
 _SOON = timedelta(days=30)
 """A token that ends within this time is worth a warning."""
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -113,6 +118,8 @@ class Backend(TicketSystem):
         Can.ATTACH: "GitHub's API takes no files for issues: a text is cut, and tocsin has the whole"
     }
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=256, text=15_000, note=15_000)
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.DECLARED})
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)
@@ -122,6 +129,7 @@ class Backend(TicketSystem):
         token = _login.token(_login.secret(name, "token_file", options.token_file, outside))
         self._api = Api(options.url, outside, timeout=options.timeout, login=token, judge=judge, headers=_HEADERS)
         self._repository = f"repos/{options.repository}"
+        self._made: dict[str, datetime] = {}
 
     # --- creating, finding, reading ----------------------------------------------------------------------------------
 
@@ -136,6 +144,9 @@ class Backend(TicketSystem):
         }
         said = await self._api.ask("POST", f"{self._repository}/issues", as_json(issue))
         made = self._record(an_object(said, "", self.name))
+        if len(self._made) >= _REMEMBERED:
+            self._made.clear()
+        self._made[made.number] = self._outside.clock()
         return made if self._is_labelled(said) else Record(number=made.number, url=made.url, status=made.status)
 
     def _is_labelled(self, issue: Any) -> bool:
@@ -151,7 +162,7 @@ class Backend(TicketSystem):
             found |= {one.number: one for one in page if one.reference == reference}
             if enough:
                 break
-        return sorted(found.values(), key=lambda one: int(one.number) if one.number.isdecimal() else 0)
+        return sorted(found.values(), key=lambda one: (len(one.number), one.number))
 
     async def changes(self, since: datetime) -> list[Record]:
         """GET issues by our label, newest change first: what changes meanwhile pushes the others to the next page."""
@@ -162,7 +173,7 @@ class Backend(TicketSystem):
         return [one for one in found.values() if one.reference and (one.changed_at is None or one.changed_at >= since)]
 
     async def read(self, number: str) -> Record | None:
-        """GET the issue, then its newest comments; an issue that is not there is gone only while its repository is."""
+        """GET the issue, then its newest comments; one that is not there is gone while its repository is, and it is not new."""
         path = self._path(number)
         try:
             issue = an_object(await self._api.ask("GET", path), "", self.name)
@@ -170,7 +181,12 @@ class Backend(TicketSystem):
         except DeliveryError as error:
             if error.reason != Reason.NOT_FOUND:
                 raise
+            lagging = isinstance(error, NotThereError)
         await self._api.ask("GET", self._repository)
+        left = self._made.get(number, EPOCH) + self.settle - self._outside.clock()
+        if lagging and left > timedelta(0):
+            why = f"{self.name} does not show the new issue {number} everywhere yet: it is asked once more"
+            raise DeliveryError(Reason.SETTLING, why, retry=True, after=left, harmless=True)
         return None
 
     async def _pages(self, query: Mapping[str, str]) -> AsyncIterator[list[Record]]:
@@ -185,7 +201,7 @@ class Backend(TicketSystem):
 
     async def _notes(self, path: str, count: str) -> tuple[RemoteNote, ...]:
         """The newest comments: the last pages as far as the issue's count tells, and on from there."""
-        first = int(count) // _PAGE - 1 if count.isdecimal() else 1
+        first = int(count) // _PAGE - 1 if count.isdecimal() and len(count) <= _LONGEST else 1
         notes: list[RemoteNote] = []
         for number in range(max(1, first), _MOST_PAGES):
             query = {"per_page": str(_PAGE), "page": str(number)}
@@ -278,11 +294,12 @@ class Backend(TicketSystem):
 
     async def check(self) -> list[Finding]:
         """Who we are, whether the repository takes issues, and whether labels are kept."""
-        repository = await self._api.find(self._repository)
-        if repository is None:
-            told = f"{self._options.repository} is not there, or the token may not see it"
+        name = self._options.repository
+        found = await self._api.find(self._repository)
+        if found is None:
+            told = f"{name} is not there, or the token may not see it"
             return [Finding(level=Level.ERROR, what="repository", told=told)]
-        findings = [await self._who(), *_repository_findings(self._options.repository, repository)]
+        findings = [await self._who(), *_repository_findings(name, an_object(found, "", self.name))]
         return [*findings, Finding(level=Level.FINE, what="label", told=f"label {self._options.label!r} can be used")]
 
     async def _who(self) -> Finding:
@@ -301,7 +318,7 @@ class Backend(TicketSystem):
         return Finding(level=Level.FINE, what="token_file", told=f"works as {who!r}")
 
 
-def _repository_findings(name: str, repository: Any) -> list[Finding]:
+def _repository_findings(name: str, repository: Mapping[str, Any]) -> list[Finding]:
     wrong = []
     if repository.get("has_issues") is False:
         wrong.append("has issues switched off; switch them on in its settings")

@@ -60,6 +60,8 @@ _SOON = timedelta(days=30)
 """A token that ends within this time is worth a warning."""
 _REPORTER = 20
 """The lowest access level that may set labels."""
+_DIGITS = 9
+"""Of a level that is believed."""
 _STATUSES = Scale(
     {
         TicketStatus.DECLARED: "opened",
@@ -123,6 +125,9 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
     if answer.status == HTTPStatus.NOT_FOUND and "project not found" in said:
         why = f"{shown}; the project is not there, or the token may not see it: correct `project` or the token"
         return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True)
+    if answer.status == HTTPStatus.CONFLICT and "resource lock" in said:
+        why = f"{shown}; somebody else changes it right now: it will be tried again"
+        return DeliveryError(Reason.UNAVAILABLE, why, retry=True)
     if answer.status == HTTPStatus.FORBIDDEN and "read-only" in said:
         return DeliveryError(Reason.UNAVAILABLE, f"{shown}; it is in maintenance: it will be tried again", retry=True)
     return error
@@ -314,7 +319,7 @@ def _project_findings(name: str, project: Mapping[str, Any]) -> list[Finding]:
     if project.get("archived") is True:
         wrong.append("is archived and takes nothing any more")
     levels = [at(project, f"permissions.{one}_access.access_level") for one in ("project", "group")]
-    known = [int(level) for level in levels if level.isdecimal()]
+    known = [int(level) for level in levels if level.isdecimal() and len(level) <= _DIGITS]
     if known and max(known) < _REPORTER:
         wrong.append("lets the account set no labels; give it the role Reporter")
     if wrong:

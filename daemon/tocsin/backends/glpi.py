@@ -93,6 +93,8 @@ class Backend(TicketSystem):
         self.lacks = {**(_NO_FILES if options.api != 1 else {}), **(_NO_REPAIRED if solved else {})}
         self._options = options
         self._talk = _talk(name, options, outside)
+        self._stands: dict[str, str] = {}
+        """What became of a ticket that a delivery changes right now."""
 
     async def create(self, body: Snapshot) -> Record:
         """Make the ticket, and read what it carries; it stands, whether or not it can be read at once."""
@@ -110,7 +112,10 @@ class Backend(TicketSystem):
             item = None
         if item is not None:
             return self._record(item)
-        return Record(number=number, key=number, reference=body.reference, url=self._url(number))
+        status = (
+            TicketStatus.IN_PROGRESS if self._options.group else TicketStatus.DECLARED
+        )  # GLPI's, once it is assigned
+        return Record(number=number, key=number, reference=body.reference, url=self._url(number), status=status)
 
     async def search(self, reference: str) -> list[Record]:
         """The tickets with this external id, as far as they are not in the dustbin."""
@@ -122,7 +127,7 @@ class Backend(TicketSystem):
         try:
             item = await self._talk.read(number) if number.isascii() and number.isdecimal() else None
         except DeliveryError as error:
-            if error.reason == Reason.UNAUTHORIZED and "RIGHT_MISSING" in error.detail:
+            if self._is_hidden(error):
                 # One ticket that was moved to another entity is no reason to stop declaring the others.
                 why = f"ticket {number} of {self.name} is not to be seen by tocsin's profile any more"
                 raise DeliveryError(Reason.REFUSED, f"{why}; give it the right, or move it back", retry=False) from None
@@ -154,7 +159,7 @@ class Backend(TicketSystem):
         if fields:
             await self._talk.update(record.key, fields)
         if target is not None:
-            await self._require(record, target)
+            self._stands[record.number] = await self._reached(record, target)
 
     async def attach(self, record: Record, file: File) -> None:
         """Add a document to the ticket."""
@@ -172,16 +177,37 @@ class Backend(TicketSystem):
         """Who we are, and what there is of what the options name."""
         return await self._talk.check()
 
-    async def _require(self, record: Record, target: str) -> None:
-        """The status as it was asked for; GLPI leaves out what it does not allow, and solves may close at once."""
-        item = await self._talk.read(record.key)
-        stands = item.status if item else ""
+    def _after(self, record: Record, wanted: Wanted) -> TicketStatus:
+        """As GLPI says that it stands: an entity may close at once what is solved."""
+        stands = self._stands.pop(record.number, "")
+        return (self.statuses.ours(stands) if stands else None) or super()._after(record, wanted)
+
+    async def _reached(self, record: Record, target: str) -> str:
+        """The status that it has now; GLPI leaves out what it does not allow, and may close at once what is solved."""
+        item = await self._seen(record)
+        if item is None:  # a rule moved it out of our sight: nothing says that it was not done
+            return target
+        stands = item.status
         if stands != target and not (target == _SOLVED and stands == _CLOSED):
             why = (
                 f"ticket {record.number} of {self.name} is {_NAMES.get(stands, stands)!r} instead of {_NAMES[target]!r}"
             )
             why = f"{why}: the life cycle of the profile of tocsin's user forbids the step; allow it"
             raise DeliveryError(Reason.REFUSED, why, retry=False)
+        return stands
+
+    async def _seen(self, record: Record) -> Item | None:
+        try:
+            return await self._talk.read(record.key)
+        except DeliveryError as error:
+            if self._is_hidden(error):
+                return None
+            raise
+
+    def _is_hidden(self, error: DeliveryError) -> bool:
+        """Whether it is this one ticket that may not be seen; API 2 says 404 then, and this only of all tickets."""
+        hidden = error.reason == Reason.UNAUTHORIZED and "RIGHT_MISSING" in error.detail
+        return hidden and self._options.api == 1
 
     def _record(self, item: Item, notes: tuple[RemoteNote, ...] = ()) -> Record:
         return Record(

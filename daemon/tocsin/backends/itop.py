@@ -7,7 +7,8 @@ exactly. Where there is none it stands as `[tocsin K7F3Q2]` at the end of the ti
 the ticket from tocsin. The ticket's number is its `ref`, such as I-000123.
 
 iTop computes the priority: the impact is its impact and urgency, as `1/1` (a department, critical) for an interrupted
-service, `2/2`, `2/3`, `3/3` and `3/4` (a person, low) for none. Notes are log entries; texts are escaped, for they are HTML.
+service, `2/2`, `2/3`, `3/3` and `3/4` (a person, low) for none. Notes are log entries; what iTop keeps as HTML is escaped: the
+description, and since iTop 3.2 the solution (`rich_solution: false` before).
 
 What works again is resolved, with what happened as the solution; iTop assigns a ticket before it resolves it, to `team`
 and `agent` where nobody has it yet. Closing goes on to closed. iTop's own life cycle opens no closed ticket again: with
@@ -25,14 +26,13 @@ import base64
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
-from tocsin.backends import Finding, Level, _login, _texts
+from tocsin.backends import Finding, Level, _texts
 from tocsin.backends._can import Can
 from tocsin.backends._itop_options import Options
-from tocsin.backends._itop_rest import Rest, named, person, quoted
-from tocsin.backends._itop_steps import ASSIGN, PENDING, RESOLVE, steps
+from tocsin.backends._itop_rest import Rest, named, person, proof, quoted
+from tocsin.backends._itop_steps import ASSIGN, PENDING, REOPEN, RESOLVE, steps
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
 from tocsin.backends._named import named as named_in
@@ -40,7 +40,7 @@ from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, each, required
 from tocsin.backends._system import ENDED, TicketSystem
 from tocsin.backends._whole import whole
-from tocsin.backends._zones import local
+from tocsin.backends._zones import earliest, local
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import DeliveryAction, Impact, Record, RemoteNote, Snapshot, TicketStatus
 
@@ -97,6 +97,8 @@ class Backend(TicketSystem):
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
     LACKS: ClassVar[Mapping[Can, str]] = _FINAL
+    ASSIGNS: ClassVar[bool] = True
+    PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.IN_PROGRESS, TicketStatus.REPAIRED})
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=12_000, note=12_000)
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
@@ -107,8 +109,8 @@ class Backend(TicketSystem):
         self.statuses = statuses.over(options.statuses)
         self.impacts = Scale(_IMPACTS).over(options.impacts)
         self._options = options
-        login, proof = _proof(name, options, outside)
-        self._rest = Rest(name, options.url, outside, allowed=options.timeout, login=login, proof=proof)
+        login, given = proof(name, options, outside)
+        self._rest = Rest(name, options.url, outside, allowed=options.timeout, login=login, proof=given)
 
     async def create(self, body: Snapshot) -> Record:
         """core/create with everything in it."""
@@ -187,7 +189,7 @@ class Backend(TicketSystem):
         since = since.replace(microsecond=0)
         field = self._options.reference_field
         ours = f"{field} != ''" if field else "title LIKE '%[tocsin %'"
-        where = f"last_update >= {quoted(local(since, self._options.zone))} AND {ours}"
+        where = f"last_update >= {quoted(earliest(since, self._options.zone))} AND {ours}"
         found: dict[str, Record] = {}
         page = 0
         while True:
@@ -243,12 +245,13 @@ class Backend(TicketSystem):
     def _needed(self, record: Record, stimulus: str, wanted: Wanted) -> dict[str, Any]:
         """What a stimulus needs; who is assigned stays so."""
         options = self._options
-        if stimulus == ASSIGN and not record.assignee:
+        if stimulus in (ASSIGN, REOPEN) and not record.assignee:
             team = {"team_id": named("Team", options.team)} if options.team else {}
             return {**team, **({"agent_id": person(options.agent)} if options.agent else {})}
-        what = _texts.as_html(wanted.note or self.written(wanted.body).title)
+        what = wanted.note or self.written(wanted.body).title
         if stimulus == RESOLVE:
-            return {"solution": what, "resolution_code": options.resolution_code}
+            solution = _texts.as_html(what) if options.rich_solution else what
+            return {"solution": solution, "resolution_code": options.resolution_code}
         return {"pending_reason": what} if stimulus == PENDING else {}
 
     async def _get(self, where: str, *more: str, **how: Any) -> list[dict[str, Any]]:
@@ -337,14 +340,3 @@ def heard(payload: Payload) -> list[str]:
     if not found:
         raise PayloadError('the webhook names no ref; write {"ref": "$this->ref$"} into the action\'s payload')
     return found
-
-
-def _proof(name: str, options: Options, outside: Outside) -> tuple[_login.Login, dict[str, str]]:
-    """What proves who we are, in headers and in the form. Raises SettingsError."""
-    if options.token_file:
-        token = _login.secret(name, "token_file", options.token_file, outside)
-        return _login.token(token, "", "Auth-Token"), {}
-    password = _login.password(name, "password_file", options.password_file, outside)
-    if options.auth == "basic":
-        return _login.basic(options.user, password), {}
-    return _login.Fixed({}, (password, quote_plus(password))), {"auth_user": options.user, "auth_pwd": password}

@@ -16,6 +16,7 @@ attachments; for requests it must be an agent. Documentation: developer.atlassia
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -58,6 +59,7 @@ class Backend(TicketSystem):
 
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=30_000, note=30_000)
     SETTLE: ClassVar[timedelta] = _SETTLES[3]
+    PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.IN_PROGRESS, TicketStatus.REPAIRED})
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)
@@ -67,12 +69,10 @@ class Backend(TicketSystem):
         self.statuses = self._workflow.statuses
         self.impacts = IMPACTS.over(options.impacts)
         self._stands: dict[str, TicketStatus] = {}
-        headers = {"X-ExperimentalApi": "opt-in"} if options.request_type else {}
-        self._api = Api(
-            options.url, outside, timeout=options.timeout, login=self._login(), judge=judge, headers=headers
-        )
+        login, headers = self._login(), options.headers
+        self._api = Api(options.url, outside, timeout=options.timeout, login=login, judge=judge, headers=headers)
         self._rest = f"rest/api/{options.api}"
-        self._found = Found(name, self._api, options.api, self._fields)
+        self._found = Found(name, self._api, options.api, options.judged_by)
         self._desks = Choices("service desk of the project", self._all_desks, outside.clock)
         self._types = Choices("request type", self._all_types, outside.clock)
 
@@ -86,19 +86,6 @@ class Backend(TicketSystem):
         if options.user:
             return _login.basic(options.user, _login.password(name, "token_file", options.token_file, outside))
         return _login.token(_login.secret(name, "token_file", options.token_file, outside))
-
-    @property
-    def _fields(self) -> tuple[str, ...]:
-        """The fields that a ticket is judged by."""
-        further = (self._options.reference_field, self._options.impact_field)
-        return (
-            "status",
-            "labels",
-            "priority",
-            "assignee",
-            "updated",
-            *(one for one in further if one != "priority" and one),
-        )
 
     # --- creating ----------------------------------------------------------------------------------------------------
 
@@ -116,10 +103,9 @@ class Backend(TicketSystem):
             }
             said = await self._api.ask("POST", f"{self._rest}/issue", as_json({"fields": fields}))
             number = required(said, "key", self.name)
-        try:
+        record = None
+        with contextlib.suppress(DeliveryError):  # it is there, and its number known: that counts
             record = await self._issue(number)
-        except DeliveryError:
-            record = None  # it is there, and its number known: that counts
         return record or Record(number=number, reference=body.reference, url=self._browse(number))
 
     def _ours(self, body: Snapshot) -> dict[str, Any]:
@@ -187,9 +173,12 @@ class Backend(TicketSystem):
         return [one for one in found.values() if one.reference and (one.changed_at is None or one.changed_at >= since)]
 
     async def _issue(self, number: str, *, notes: bool = False) -> Record | None:
-        path = f"{self._rest}/issue/{quote(number, safe='')}"
-        said = await self._api.find(path, query={"fields": ",".join(self._fields)})
-        if said is None:
+        path = self._path(number)
+        try:
+            said = await self._api.ask("GET", path, query={"fields": ",".join(self._options.judged_by)})
+        except DeliveryError as error:
+            if error.reason != Reason.NOT_FOUND:
+                raise
             return None
         return self._record(said, notes=await self._notes(path) if notes else ())
 
@@ -237,6 +226,9 @@ class Backend(TicketSystem):
         )
         return wanted if f"{prefix}{wanted}" in ours else ours[0].removeprefix(prefix) if ours else ""
 
+    def _path(self, number: str) -> str:
+        return f"{self._rest}/issue/{quote(number, safe='')}"
+
     def _browse(self, number: str) -> str:
         return f"{self._options.browse_url or self._options.url}/browse/{quote(number, safe='')}"
 
@@ -255,22 +247,21 @@ class Backend(TicketSystem):
         if wanted.note and not any(wanted.mark in note.text for note in record.notes):
             await self._say(record.number, wanted.note)
         if wanted.impact and self._options.impact_field:
-            path = f"{self._rest}/issue/{quote(record.number, safe='')}"
-            await self._api.answer("PUT", path, as_json({"fields": self._impact(wanted.impact)}))
+            body = as_json({"fields": self._impact(wanted.impact)})
+            await self._api.answer("PUT", self._path(record.number), body)
         if wanted.status and not reopening:
             await self._move(record, wanted.status)
 
     async def attach(self, record: Record, file: File) -> None:
         """POST attachments."""
-        path = f"{self._rest}/issue/{quote(record.number, safe='')}/attachments"
-        body = as_multipart({}, [("file", file)])
+        path, body = f"{self._path(record.number)}/attachments", as_multipart({}, [("file", file)])
         await self._api.answer("POST", path, body, headers={"X-Atlassian-Token": "no-check"})
 
     async def _say(self, number: str, note: str) -> None:
         said: dict[str, Any] = {"body": self._rich(note)}
         if self._options.request_type:
             said["properties"] = [{"key": "sd.public.comment", "value": {"internal": self._options.internal}}]
-        said = await self._api.ask("POST", f"{self._rest}/issue/{quote(number, safe='')}/comment", as_json(said))
+        said = await self._api.ask("POST", f"{self._path(number)}/comment", as_json(said))
         required(said, "id", self.name)
 
     def _rich(self, text: str) -> Any:
@@ -278,7 +269,7 @@ class Backend(TicketSystem):
 
     async def _move(self, record: Record, wanted: TicketStatus) -> None:
         """Take transitions until the ticket stands where it shall. Raises DeliveryError when none leads there."""
-        path = f"{self._rest}/issue/{quote(record.number, safe='')}"
+        path = self._path(record.number)
         here, been, offered = await self._place(path), frozenset[str](), list[Step]()
         for _ in range(_TRANSITIONS):
             if self._workflow.is_exactly(here, wanted):
@@ -289,16 +280,31 @@ class Backend(TicketSystem):
             step = self._workflow.next(offered, here, wanted, been)
             if step is None:
                 break
-            fields = screen(step, self._options.closing_fields, self._options.resolution)
-            body = {"transition": {"id": step.id}, **({"fields": fields} if fields else {})}
-            await self._api.answer("POST", f"{path}/transitions", as_json(body))
-            here = await self._place(path)
+            here = await self._stepped(path, step, here)
         if not self._workflow.is_at(here, wanted) and self._workflow.must(wanted):
             offers = ", ".join(f"{one.name!r} to {one.to.name!r}" for one in offered) or "no transition at all"
             why = f"ticket {record.number} of {self.name} stands in {here.name!r} and cannot become {wanted}"
             more = f"its workflow offers tocsin {offers}; allow one that leads there, or name its status in `statuses`"
             raise DeliveryError(Reason.REFUSED, f"{why}: {more}", retry=False)
         self._stands[record.number] = self._workflow.reads(here)
+
+    async def _stepped(self, path: str, step: Step, here: Place) -> Place:
+        """Take a transition: where the ticket stands then; somebody who was quicker is no reason to give up."""
+        fields = screen(step, self._options.closing_fields, self._options.resolution)
+        body = {"transition": {"id": step.id}, **({"fields": fields} if fields else {})}
+        try:
+            await self._api.answer("POST", f"{path}/transitions", as_json(body))
+        except DeliveryError as error:
+            there = await self._place(path) if error.reason == Reason.REFUSED and not error.retry else here
+            if there.id == here.id:
+                raise
+            return there
+        try:
+            return await self._place(path)
+        except DeliveryError as error:
+            if error.retry:
+                raise
+            return step.to  # it is done, and only not to be seen from there
 
     async def _place(self, path: str) -> Place:
         said = await self._api.ask("GET", path, query={"fields": "status"})

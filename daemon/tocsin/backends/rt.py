@@ -9,7 +9,8 @@ new ticket is read back. Tickets that people merge into others count as cancelle
 
 The impact is the ticket's priority, for RT computes none: 0, 20, 50, 80 and 100, or with `impact_field` a value of a
 custom field, as tocsin calls them (`none` to `interrupted`) or as `impacts` says. A priority that people set reads as
-the next lower of these. RT's usual life of a ticket knows no repaired one: name its status in `statuses` where yours does.
+the next lower of these; one that RT raises by itself counts as a person's, unless the backend's `touch` leaves
+priorities out. RT's usual life of a ticket knows no repaired one: name its status in `statuses` where yours does.
 Closing resolves a ticket; opening again opens it. What the queue's life cycle forbids is an error, for the status is
 read back. Notes are comments; with `private_notes: false` they are correspondence, except in closed tickets, which
 correspondence would open. Titles are cut at the 200 bytes that RT keeps, and stand whole in the text then.
@@ -160,7 +161,7 @@ class Backend(TicketSystem):
         """POST /ticket/ID/comment with the file in it."""
         content = base64.b64encode(file.content).decode()
         attachment = {"FileName": file.name, "FileType": file.media_type, "FileContent": content}
-        text = f"{file.name} (tocsin {record.reference})"
+        text = f"{file.name}\n(tocsin {record.reference}/0)"  # no delivery has this number, and no person this mark
         body = {"Content": text, "ContentType": _PLAIN, "Attachments": [attachment]}
         await self._post(record, "comment", body)
 
@@ -250,8 +251,8 @@ class Backend(TicketSystem):
             if error.reason != Reason.REFUSED:
                 raise
             right = {"comment": "CommentOnTicket", "correspond": "ReplyToTicket"}[how]
-            why = f"{error.detail}; grant tocsin's user {right} in the ticket's queue"
-            raise DeliveryError(Reason.REFUSED, why, retry=False) from None
+            why = f"{error.detail}; grant tocsin's user {right} in the ticket's queue"  # RT says 400 of it
+            raise DeliveryError(Reason.UNAUTHORIZED, why, retry=True) from None
         if not isinstance(said, list):
             raise strange(self.name, "not a list of sentences")
 

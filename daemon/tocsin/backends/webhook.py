@@ -88,7 +88,7 @@ class Backend:
         self._headers.update(options.headers)
         self._headers.update(private)
         self._statuses = Scale({status: status.value for status in TicketStatus}).over(options.statuses)
-        self._hide = tuple(text.removeprefix("Bearer ") for text in private.values())
+        self._hide = tuple(dict.fromkeys(part for text in private.values() for part in (text, text.rpartition(" ")[2])))
 
     def _read(self, option: str, path: str) -> bytes:
         secret = self._outside.read_secret(path).rstrip(b"\r\n")
@@ -112,30 +112,50 @@ class Backend:
         self._require_success(said, answer, request)
         ticket = reach(said, self._options.envelope)
         number = self._number(ticket, request) if opens else delivery.number
-        return Receipt(number=number, url=self._link(ticket), status=delivery.body.status)
+        return Receipt(number=number, url=self._link(ticket), status=self._told(ticket) or delivery.body.status)
 
     async def find(self, reference: str) -> Receipt | None:
         """GET `find_url`: a 404 or an empty list is none. A server that keeps Idempotency-Keys needs no look-up."""
         if self._options.idempotent:
             return None
-        request = self._signed("GET", fill(self._options.find_url, reference=reference))
-        answer = await self._send(request)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            return None
-        self._require_ok(answer, request)
-        tickets = self._tickets(decoded(answer, request), request)
+        tickets, request = await self._looked_up(reference)
         return self._ours(tickets, reference, request) if tickets else None
 
     async def search(self, reference: str) -> list[Record]:
         """What `find_url` answers for our reference, as far as it carries it. Raises DeliveryError as `find`."""
         if self._options.idempotent:
             return []
+        tickets, request = await self._looked_up(reference)
+        return [self._record(one, request) for one in tickets]
+
+    async def _looked_up(self, reference: str) -> tuple[list[Any], Request]:
+        """What `find_url` answers, and what was asked."""
         request = self._signed("GET", fill(self._options.find_url, reference=reference))
         answer = await self._send(request)
         if answer.status == HTTPStatus.NOT_FOUND:
-            return []
+            return [], request
         self._require_ok(answer, request)
-        return [self._record(one, request) for one in self._tickets(decoded(answer, request), request)]
+        said = decoded(answer, request)
+        tickets = self._tickets(said, request)
+        if not tickets and not self._may_be_none(said):
+            condition = self._options.success
+            raise unreadable(request, f"no ticket, in an answer that is no success by {condition!r}")
+        return tickets, request
+
+    def _may_be_none(self, said: Any) -> bool:
+        """Whether an answer without tickets means that there are none: not one that `success` says is an error.
+
+        A bare list is none, and neither is what has nothing that `success` asks for: that is written for a POST then.
+        """
+        condition = self._options.success
+        try:
+            return (
+                not (condition and isinstance(said, dict))
+                or holds(f"({condition}) is undefined", said)
+                or holds(condition, said)
+            )
+        except ValueError:
+            return True
 
     async def read(self, number: str) -> Record | None:
         """A ticket is never read by its number: `search` finds it by our reference."""
@@ -150,14 +170,17 @@ class Backend:
         return []
 
     def _record(self, ticket: Any, request: Request) -> Record:
-        state = word(reach(ticket, self._options.status))
         return Record(
             number=self._number(ticket, request),
             reference=word(reach(ticket, self._options.find_reference)),
             url=self._link(ticket),
-            status=self._statuses.ours(state) or TicketStatus.IN_PROGRESS,
-            state=state,
+            status=self._told(ticket) or TicketStatus.IN_PROGRESS,
+            state=word(reach(ticket, self._options.status)),
         )
+
+    def _told(self, ticket: Any) -> TicketStatus | None:
+        """The status that an answer tells; None when it tells none in a word that is known."""
+        return self._statuses.ours(word(reach(ticket, self._options.status)))
 
     def request(self, delivery: Delivery) -> Request:
         """The exact request a delivery becomes. Raises DeliveryError MISCONFIGURED when the template fails on it."""
@@ -212,7 +235,8 @@ class Backend:
         path = self._options.find_reference
         for ticket in tickets:
             if word(reach(ticket, path)) == reference:
-                return Receipt(number=self._number(ticket, request), url=self._link(ticket))
+                status = self._told(ticket) or TicketStatus.DECLARED
+                return Receipt(number=self._number(ticket, request), url=self._link(ticket), status=status)
         if not any(word(reach(ticket, path)) for ticket in tickets):
             raise unreadable(request, f"{len(tickets)} answered, none with any reference at {path!r}")
         why = f"{request.where}: {len(tickets)} answered, none with our reference {reference} at {path!r}"

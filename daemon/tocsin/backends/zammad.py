@@ -10,9 +10,9 @@ The number that people see (31001) is the ticket's number here; its inner id is 
 
 The impact is the ticket's priority (`1 low`, `2 normal`, `3 high`), for Zammad computes none. What works again is
 `pending close`: Zammad closes it by itself after `pending`, should nobody say anything before. Closing sets `closed`;
-opening again sets `open`, which a group refuses whose follow-ups of closed tickets become new tickets. No ticket
-becomes `new` again: Zammad does not allow it. Notes are articles of type `note`, hidden from the customer unless
-`internal` is false.
+opening again sets `open`, which older releases refuse in a group whose follow-ups of closed tickets become new tickets.
+No ticket becomes `new` again: Zammad does not allow it. Notes are articles of type `note`, hidden from the customer
+unless `internal` is false. To agents Zammad does not say why it could not store something: that is tried again.
 
 The token's user needs the role Agent and the right `full` (or read, create and change) in the group, the token the
 permission `ticket.agent`. Webhooks come from a trigger. Format: docs.zammad.org, "REST API", "Ticket",
@@ -32,7 +32,7 @@ from tocsin.backends import Finding, Level, _login, _texts, _zammad_findings
 from tocsin.backends._api import Api, File, as_json
 from tocsin.backends._choices import Choices
 from tocsin.backends._document import reach
-from tocsin.backends._http import Answer, Request, decoded, excerpt, refusal
+from tocsin.backends._http import decoded
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
 from tocsin.backends._options import Remote
@@ -41,6 +41,7 @@ from tocsin.backends._shape import at, objects, required, strange
 from tocsin.backends._sweep import sweep
 from tocsin.backends._system import TicketSystem
 from tocsin.backends._whole import whole
+from tocsin.backends._zammad_answers import judge
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Record, RemoteNote, Snapshot, TicketStatus
 from tocsin.units import Duration
@@ -102,15 +103,6 @@ class Options(Remote):
     """Whether what tocsin writes is hidden from the customer."""
     pending: Duration = Field(default=timedelta(days=7), gt=timedelta(0))
     """How far ahead the pending time is set with a pending state; Zammad closes a `pending close` ticket then."""
-
-
-def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
-    """As HTTP says; but a Zammad that is closed for maintenance is busy, and not a wrong token."""
-    error = refusal(answer, request, now)
-    if error is not None and error.reason == Reason.UNAUTHORIZED and b"maintenance mode" in answer.body.lower():
-        why = f"{request.where}: {answer.status} {excerpt(answer.body, request)!r}; it will be tried again later"
-        return DeliveryError(Reason.UNAVAILABLE, why, retry=True)
-    return error
 
 
 class Backend(TicketSystem):
@@ -189,11 +181,15 @@ class Backend(TicketSystem):
             raise DeliveryError(Reason.REFUSED, f"{why}; look for a core workflow that forbids it", retry=False)
 
     async def attach(self, record: Record, file: File) -> None:
-        """POST /ticket_articles with the file in it."""
+        """POST /ticket_articles with the file in it, marked as ours like any note."""
         data = base64.b64encode(file.content).decode()
         attachment = {"filename": file.name, "data": data, "mime-type": file.media_type}
         await self._add(
-            {"ticket_id": whole(record.key, self.name), **self._article(file.name), "attachments": [attachment]}
+            {
+                "ticket_id": whole(record.key, self.name),
+                **self._article(f"{file.name}\n(tocsin {record.reference}/0)"),
+                "attachments": [attachment],
+            }
         )
 
     async def changes(self, since: datetime) -> list[Record]:
@@ -231,7 +227,7 @@ class Backend(TicketSystem):
         condition = {f"condition[ticket.{field}][operator]": "is", f"condition[ticket.{field}][value]": value}
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         term = value if value.isdecimal() else f'"{escaped}"'
-        answered = await self._conditioned({**condition, "per_page": str(_PAGE)})
+        answered = await self._conditioned({**condition, "per_page": str(_PAGE)}) or []
         tickets = [one for one in answered if wanted(one)]
         if tickets:
             return tickets
@@ -240,15 +236,15 @@ class Backend(TicketSystem):
         answered = await self._searched({"query": f"{field}:{term}", "per_page": str(_PAGE)})
         return [one for one in answered if wanted(one)]
 
-    async def _conditioned(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        """What is found by a condition; nothing where Zammad, or what stands before it, refuses conditions."""
+    async def _conditioned(self, query: Mapping[str, str]) -> list[dict[str, Any]] | None:
+        """What is found by a condition; None where Zammad, or what stands before it, refuses conditions."""
         try:
             return await self._searched(query)
         except DeliveryError as error:
             if error.reason != Reason.REFUSED:
                 raise
         self.settle = _LAG
-        return []
+        return None
 
     async def _searched(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """A list of whole tickets, or, from a Zammad that does not expand, a list of ids and the tickets beside it."""
@@ -270,7 +266,7 @@ class Backend(TicketSystem):
             f"condition[ticket.{field}][value]": "",
         }
         tickets = await self._conditioned({**condition, **paging})
-        if not tickets and not pages:
+        if tickets is None or not (tickets or pages):
             tickets = await self._searched({"query": f'updated_at:>="{_stamp(since)}"', **paging})
         return [await self._record(one) for one in tickets]
 
@@ -281,7 +277,7 @@ class Backend(TicketSystem):
         try:
             said = await self._api.find(f"tickets/{quote(self._keys[number], safe='')}", query=_EXPAND)
         except DeliveryError as error:
-            if error.reason == Reason.UNAUTHORIZED:  # we may search, so this one ticket is not ours to see any more
+            if error.reason == Reason.REFUSED:  # we may search, so this one ticket is not ours to see any more
                 return None
             raise
         return said if at(said, "number") == number else None

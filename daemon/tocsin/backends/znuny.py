@@ -1,4 +1,4 @@
-"""Znuny tickets over the REST transport of its generic interface; OTRS 6 and OTOBO speak the same.
+"""Znuny tickets over the REST transport of its generic interface.
 
 STATUS: proven against a real Znuny 6.5 and a fake that misbehaves.
 
@@ -132,7 +132,7 @@ class Backend(TicketSystem):
         content = base64.b64encode(file.content).decode()
         attachment = {"Filename": file.name, "ContentType": file.media_type, "Content": content}
         subject = f"tocsin {record.reference}"
-        article = self._article(subject, f"{file.name} ({subject})")
+        article = self._article(subject, f"{file.name}\n({subject}/0)")  # no delivery has this number
         await self._update(record, {"Article": article, "Attachment": [attachment]})
 
     async def changes(self, since: datetime) -> list[Record]:

@@ -14,10 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import wording
-from tocsin.errors import DOUBTFUL, DeliveryError
+from tocsin.errors import DOUBTFUL, DeliveryError, Reason
 from tocsin.folding import next_of
-from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt
-from tocsin.store import rows
+from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt, TicketStatus
+from tocsin.store import keep, rows
 from tocsin.store.apply import ticket_of, ticketed
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from tocsin.model import Texts
     from tocsin.store.transaction import Transaction
+
+
+_ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+_CHANGING = frozenset({DeliveryAction.UPDATE, DeliveryAction.CLOSE, DeliveryAction.REOPEN})
 
 
 class Retries(Struct, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ def claim(
     leased = []
     for n, delivery in _probe(tx, backend, now) if probing else tx.live.unsent.due(backend, limit, now):
         number, opened = (delivery.number, True) if delivery.number else known_number(tx, n, backend)
+        stands, priority = _stands(tx, n, backend) if opened else (None, "")
         lease = replace(
             delivery,
             state=DeliveryState.LEASED,
@@ -74,7 +79,10 @@ def claim(
             due_at=now + retries.lease,
             number=number,
             opened=opened,
+            stands=stands,
+            priority=priority,
         )
+        lease = _left_to_people(tx, n, lease)
         put(tx, n, lease, None)
         leased.append(lease)
     return leased
@@ -91,13 +99,34 @@ def known_number(tx: Transaction, n: int, backend: str) -> tuple[str, bool]:
     return (ticket[0], True) if ticket else ("", False)
 
 
+def _stands(tx: Transaction, n: int, backend: str) -> tuple[TicketStatus | None, str]:
+    """How the ticket of incident `n` stood last, and its priority, if this backend is the one that declares it."""
+    ticket = tx.rows("ticket", (n,))
+    if not ticket or ticket[0][1] != backend:
+        return None, ""
+    sighting = tx.rows("sighting", (n,))
+    priority, graded = (sighting[0][2], sighting[0][7]) if sighting else ("", 1)
+    return TicketStatus(ticket[0][4]), "" if graded else priority
+
+
+def _left_to_people(tx: Transaction, n: int, lease: Delivery) -> Delivery:
+    """The delivery as a note when a person works on its ticket; what has ended may be told anything, and is reopened."""
+    if lease.action not in _CHANGING or lease.stands is None or lease.stands in _ENDED:
+        return lease
+    entry = tx.live.by_row.get(n)
+    incident = entry.incident if entry else keep.read_incident(tx, n)
+    if not (incident.touched and incident.policy.unless_touched):
+        return lease
+    return replace(lease, action=DeliveryAction.NOTE, body=replace(lease.body, action=DeliveryAction.NOTE))
+
+
 def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retries, now: datetime) -> Delivery:
     """Write down how a leased delivery ended; returns it as it now stands."""
     n = _row_of(tx, delivery)
     if outcome.receipt:
         return _sent(tx, n, delivery, outcome.receipt, now)
     if outcome.error is None:
-        return _release(tx, n, delivery, now)
+        return _release(tx, n, delivery, retries, now)
     settled = _failed(delivery, outcome.error, retries, now)
     if settled.state == DeliveryState.DEAD and settled.action != DeliveryAction.OPEN:
         take_out(tx, n, settled, now)
@@ -107,9 +136,16 @@ def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retri
 
 
 def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
-    known, opened = known_number(tx, n, delivery.backend)
+    ticket = ticket_of(tx, n, delivery.backend)
+    known, opened = ticket[0] if ticket else "", ticket is not None
     if known and receipt.number != known:
         receipt = _as_known(tx, n, delivery, receipt, known, now)
+    if ticket and delivery.action == DeliveryAction.NOTE:
+        receipt = replace(receipt, status=TicketStatus(ticket[2]))  # whatever it is now, a note did not make it so
+    if delivery.action == DeliveryAction.OPEN and receipt.status in _ENDED:
+        receipt = replace(
+            receipt, status=TicketStatus.DECLARED
+        )  # it was found so: a person's doing, which is yet to be seen
     sent = replace(
         delivery, state=DeliveryState.SENT, reason="", uncertain=False, doubted_at=None, number=receipt.number
     )
@@ -117,17 +153,26 @@ def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: da
     # What was told to a ticket that nobody saw opened shows that there is one.
     ticketed(tx, n, delivery if opened else replace(delivery, action=DeliveryAction.OPEN), receipt, now)
     _renumber(tx, n, delivery.backend, receipt.number)
+    if not any(row[0] == delivery.backend for row in tx.rows("informed_of", (n,))):
+        _to_be_seen(tx, n, delivery, receipt, now)
     if receipt.remark:
         text = wording.text("remark", backend=delivery.backend, remark=receipt.remark)
         add_note(tx, n, "remark", wording.ACTOR, text, now)
     return sent
 
 
+def _to_be_seen(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+    """What this means for who looks at the ticket next: what of it is our doing, and that it was there unknown to us."""
+    if delivery.action in _CHANGING and (receipt.graded or receipt.assigned):
+        tx.update("graded_sighting", (2 if receipt.assigned else 1, n))
+    if delivery.action == DeliveryAction.OPEN and (delivery.uncertain or delivery.attempts > 1):
+        tx.update("insert_unread_ticket", (delivery.backend, delivery.incident, rows.micros(now)))
+
+
 def _as_known(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, known: str, now: datetime) -> Receipt:
     """A ticket keeps the number that people know it by."""
     if receipt.number:
-        text = wording.text("renumbered", backend=delivery.backend, new=receipt.number, known=known)
-        add_note(tx, n, "renumbered", wording.ACTOR, text, now)
+        _say_renumbered(tx, n, delivery.backend, known, receipt.number, now)
     return replace(receipt, number=known, url="" if receipt.number else receipt.url)
 
 
@@ -142,8 +187,7 @@ def numbered(tx: Transaction, incident: str, backend: str, number: str, url: str
     if not opened or not number or number == known:
         return False
     if known:
-        text = wording.text("renumbered", backend=backend, new=number, known=known)
-        add_note(tx, n, "renumbered", wording.ACTOR, text, now)
+        _say_renumbered(tx, n, backend, known, number, now)
         return False
     tx.update("number_ticket", (number, url, n, backend))
     tx.update("number_informed", (number, url, n, backend))
@@ -153,11 +197,16 @@ def numbered(tx: Transaction, incident: str, backend: str, number: str, url: str
     return True
 
 
-def _release(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> Delivery:
-    """An attempt that was broken off: it may have been done, so the next one asks first."""
-    released = replace(
-        delivery, state=DeliveryState.PENDING, uncertain=True, doubted_at=now, due_at=now, reason="broken off"
-    )
+def _say_renumbered(tx: Transaction, n: int, backend: str, known: str, new: str, now: datetime) -> None:
+    text = wording.text("renumbered", backend=backend, new=new, known=known)
+    if not tx.rows("noted", (n, "renumbered", rows.encode_text(text))):
+        add_note(tx, n, "renumbered", wording.ACTOR, text, now)
+
+
+def _release(tx: Transaction, n: int, delivery: Delivery, retries: Retries, now: datetime) -> Delivery:
+    """An attempt that was broken off: the server may still be at it, so the next one waits, and asks first."""
+    doubt = {"uncertain": True, "doubted_at": now, "due_at": now + retries.doubt}
+    released = replace(delivery, state=DeliveryState.PENDING, reason="broken off", **doubt)
     put(tx, n, released, None)
     return released
 
@@ -169,6 +218,8 @@ def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, now: dat
         failed = replace(failed, uncertain=True, doubted_at=now)
     if error.stops:
         # No attempt of its own: whatever is told now is refused, and nobody is to run out of attempts by it.
+        return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
+    if error.reason == Reason.TOUCHED:
         return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
     tired = delivery.made_at is not None and now - delivery.made_at >= retries.give_up_after
     if not error.retry or tired:

@@ -128,6 +128,8 @@ select id, incident, backend, action, body, state, attempts, uncertain, reason, 
 -- name: number_ticket
 update tickets set number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url)
   where incident = ? and backend = ?;
+-- name: renumber_ticket
+update tickets set number = ?, url = coalesce(nullif(?, ''), url) where incident = ?;
 -- name: undeclare
 update incidents set declared = 0 where n = ?;
 -- name: move_delivery
@@ -487,9 +489,13 @@ select incidents.n, tickets.backend, tickets.number, tickets.status, tickets.at 
 select incidents.id from tickets join incidents on incidents.n = tickets.incident where tickets.backend = ? and tickets.number = ?
   order by tickets.incident desc limit 1;
 -- name: sighting
-select status, state, priority, assignee, changed_at, at from sightings where incident = ?;
+select status, state, priority, assignee, changed_at, at, sure, graded from sightings where incident = ?;
 -- name: put_sighting
-insert or replace into sightings values (?, ?, ?, ?, ?, ?, ?);
+insert or replace into sightings values (?, ?, ?, ?, ?, ?, ?, ?, 0);
+-- name: sure_sighting
+update sightings set sure = 1 where incident = ?;
+-- name: graded_sighting
+update sightings set graded = max(graded, ?) where incident = ?;
 -- name: delete_sighting
 delete from sightings where incident = ?;
 -- name: read_notes_of
@@ -503,18 +509,32 @@ select at from cursors where backend = ?;
 -- name: put_cursor
 insert or replace into cursors values (?, ?);
 -- name: named_tickets
-select word from named_tickets where backend = ? order by at limit ?;
+select word, times, tried from named_tickets
+  where backend = ? and (tried, word) > (?, ?) and tried <= ? order by tried, word limit ?;
 -- name: insert_named_ticket
-insert or replace into named_tickets values (?, ?, ?);
+insert into named_tickets values (?, ?, ?, 1, 0) on conflict (backend, word) do update set times = times + 1, tried = 0;
+-- name: insert_unread_ticket
+insert or ignore into named_tickets values (?, ?, ?, 1, 0);
 -- name: delete_named_ticket
-delete from named_tickets where backend = ? and word = ?;
+delete from named_tickets where backend = ? and word = ? and times = ?;
+-- name: tried_named_ticket
+update named_tickets set tried = ? where backend = ? and word = ?;
 -- name: unnumbered_tickets
-select incidents.id from tickets join incidents on incidents.n = tickets.incident
-  where tickets.backend = ? and tickets.number = '' order by tickets.incident desc limit ?;
+select incidents.n, incidents.id from tickets join incidents on incidents.n = tickets.incident
+  where tickets.backend = ? and tickets.number = '' and tickets.incident < ? order by tickets.incident desc limit ?;
 -- name: touch_incident
-update incidents set touched = 1 where n = ?;
+update incidents set touched = max(touched, 1) where n = ?;
 -- name: status_of_ticket
 update tickets set status = ?, at = ? where incident = ?;
+-- name: dropped_open
+select 1 from deliveries where incident = ? and backend = ? and action = 'open' and state = 'cancelled' and uncertain = 1 limit 1;
+-- name: given_up_in_doubt
+select json_extract(body, '$.status') from deliveries where incident = ? and backend = ? and uncertain = 1
+  and state in ('dead', 'cancelled') and action in ('update', 'close', 'reopen') and settled_at >= ?;
+-- name: dead_close
+select 1 from deliveries where incident = ? and backend = ? and action = 'close' and state = 'dead' limit 1;
+-- name: noted
+select 1 from notes where incident = ? and kind = ? and text = ? limit 1;
 -- name: decision_of_incident
 select decision from incidents where n = ?;
 -- name: tickets_to_reconcile

@@ -53,3 +53,8 @@ def _tmf621(db: Database) -> None:
 @STEPS(name="0007_sightings")
 def _sightings(db: Database) -> None:
     _run(db, "0007_sightings")
+
+
+@STEPS(name="0008_following")
+def _following(db: Database) -> None:
+    _run(db, "0008_following")
