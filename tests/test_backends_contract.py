@@ -190,5 +190,5 @@ async def test_nobody_listening_is_tried_a_few_times_and_leaves_no_doubt(kind: K
 @pytest.mark.parametrize("reason", Reason)
 def test_doubt_is_left_by_all_but_what_was_surely_not_done(reason: Reason) -> None:
     sure = {Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND}
-    sure |= {Reason.SETTLING, Reason.NUMBER_PENDING}
+    sure |= {Reason.SETTLING, Reason.NUMBER_PENDING, Reason.TOUCHED}
     assert leaves_doubt(reason) == (reason not in sure)

@@ -25,8 +25,9 @@ FAKES = Path(__file__).parent / "fakes"
 class Redmine:
     """A fake Redmine in a process of its own, and a house that tells it."""
 
-    def __init__(self, folder: Path, said: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, said: dict[str, Any], stop: Callable[[], object]) -> None:
         self.url = said["url"]
+        self.stop = stop
         self.key = folder / "redmine-key"
         options = {**said["options"], "key_file": str(self.key)}
         redmine = {"kind": "redmine", "poll": "0s", "options": options}
@@ -36,6 +37,15 @@ class Redmine:
 
     def person(self, number: str, **does: str) -> None:
         asking.post(f"{self.url}/-/person/{number}", does, {})
+
+    def mended(self) -> bool:
+        """Whether it is mended now: what was told seconds ago is not judged yet."""
+        said = self.house.tocsin("reconcile", "--fix", "--json", "--backend", "redmine")
+        (report,) = json.loads(said.stdout)
+        (one,) = report["differences"]
+        assert one["kind"] == "closed_there"
+        assert (said.exit_code == FINE) == one["mended"]
+        return bool(one["mended"])
 
     def fires(self) -> None:
         alert = {"fingerprint": "f", "severity": "critical", "resource": "web1", "check": "disk", "summary": "full"}
@@ -49,7 +59,9 @@ def redmine(tmp_path: Path) -> Iterator[Redmine]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield Redmine(tmp_path, json.loads(process.stdout.readline()))
+            yield Redmine(
+                tmp_path, json.loads(process.stdout.readline()), lambda: (process.terminate(), process.wait())
+            )
         finally:
             process.terminate()
 
@@ -69,7 +81,7 @@ def test_every_kind_is_listed_with_what_it_cannot(tmp_path: Path) -> None:
     assert "webhook" in house.tocsin("backend", "kinds").stdout
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in kinds().values() if not kind.embedded])
+@pytest.mark.parametrize("kind", list(kinds()))
 def test_what_is_to_be_pasted_is_printed(tmp_path: Path, kind: str) -> None:
     said = House(tmp_path).tocsin("backend", "snippet", kind)
     assert said.exit_code == FINE
@@ -101,6 +113,65 @@ def test_an_embedded_backend_has_nothing_to_check(redmine: Redmine) -> None:
     assert "part of tocsin" in redmine.house.tocsin("backend", "check", "desk").stdout
 
 
+@pytest.mark.parametrize("option", ["--actor", "--reason"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("backend", "resume", "redmine"),
+        ("deliveries", "resend", "1"),
+        ("deliveries", "drop", "1"),
+        ("deliveries", "edit", "1", "--set", "impact=none"),
+    ],
+)
+def test_who_wants_something_and_why_is_never_left_empty(tmp_path: Path, verb: tuple[str, ...], option: str) -> None:
+    said = {"--actor": "night", "--reason": "new token", option: " "}
+    refused = House(tmp_path).tocsin(*verb, *(word for pair in said.items() for word in pair))
+    assert refused.exit_code == SETTINGS
+    assert "is empty" in refused.stderr
+
+
+def test_dead_deliveries_of_a_backend_that_is_not_there_are_not_none(redmine: Redmine) -> None:
+    all_dead = ("deliveries", "drop", "--all-dead", "--actor", "night", "--reason", "told by phone", "--backend")
+    with redmine.house.serving():
+        said = redmine.house.tocsin(*all_dead, "redmnie")
+        assert said.exit_code == SETTINGS
+        assert 'no backend is called "redmnie"; did you mean "redmine"?' in said.stderr
+        assert redmine.house.tocsin(*all_dead, "redmine").exit_code == FINE
+
+
+def test_a_ticket_system_that_cannot_be_asked_does_not_agree(redmine: Redmine) -> None:
+    with redmine.house.serving():
+        redmine.fires()
+        _until(lambda: [one["number"] for one in printed(redmine.house.tocsin("tickets", "--json"))] == ["1"])
+        redmine.stop()
+        said = redmine.house.tocsin("reconcile")
+    assert said.exit_code == WRONG
+    assert "all agree" not in said.stdout
+    assert "backend redmine could not be asked to the end" in said.stdout
+
+
+SWAGGER = Path(__file__).parent / "backends" / "orange" / "swagger.json"
+
+
+def test_an_imported_mapping_is_printed_and_what_it_lacks_is_told_beside_it(tmp_path: Path) -> None:
+    said = House(tmp_path).tocsin("backend", "import", str(SWAGGER))
+    assert said.exit_code == WRONG, "the API requires what nothing fills"
+    assert "error: create: a new incident must have region" in said.stderr
+    assert yaml.safe_load(said.stdout)["operations"]["list"]["path"] == "/incidents"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("swagger: 2.0", "is not JSON"), ('{"openapi": "3.0.1"}', "not a Swagger 2.0 file")]
+)
+def test_what_is_no_swagger_file_is_said_with_its_name(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "incident.json"
+    path.write_text(text)
+    said = House(tmp_path / "house").tocsin("backend", "import", str(path))
+    assert said.exit_code == WRONG
+    assert said.stderr.startswith(f"{path}: ")
+    assert words in said.stderr
+
+
 def test_agreement_is_asked_of_the_service(redmine: Redmine) -> None:
     assert redmine.house.tocsin("reconcile").exit_code == SILENT
     with redmine.house.serving():
@@ -111,10 +182,7 @@ def test_agreement_is_asked_of_the_service(redmine: Redmine) -> None:
         said = redmine.house.tocsin("reconcile")
         assert said.exit_code == WRONG
         assert "closed_there" in said.stdout
-        mended = redmine.house.tocsin("reconcile", "--fix", "--json", "--backend", "redmine")
-        assert mended.exit_code == FINE
-        (report,) = json.loads(mended.stdout)
-        assert [(one["kind"], one["mended"]) for one in report["differences"]] == [("closed_there", True)]
+        _until(redmine.mended)
         assert redmine.house.tocsin("reconcile").exit_code == FINE
         unknown = redmine.house.tocsin("reconcile", "--backend", "desk")
         assert unknown.exit_code == WRONG

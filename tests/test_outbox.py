@@ -244,12 +244,12 @@ async def test_the_highest_impact_goes_first_and_a_probe_is_the_oldest(tmp_path:
         for number, severity in enumerate((Severity.MINOR, Severity.CRITICAL, Severity.MAJOR), 1):
             await road.take(alert(fingerprint=f"f{number}", resource=f"web{number}", severity=severity))
 
-        def claimed(tx: Transaction, *, probing: bool) -> list[str]:
+        def claimed(tx: Transaction, probing: tuple[int, ...] | None) -> list[str]:
             found = deliveries.claim(tx, "remote", 3, Retries(), road.clock.now, probing=probing)
             return [delivery.body.impact for delivery in found]
 
-        assert await store.run(lambda tx: claimed(tx, probing=True)) == ["degraded"]
-        assert await store.run(lambda tx: claimed(tx, probing=False)) == ["interrupted", "severe"]
+        assert await store.run(lambda tx: claimed(tx, probing=())) == ["degraded"]
+        assert await store.run(lambda tx: claimed(tx, probing=None)) == ["interrupted", "severe"]
 
 
 async def test_a_person_hastens_what_waits_but_not_what_may_still_be_under_way(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class System:
 
     def __init__(self) -> None:
         self.answer: DeliveryError | None = None
+        self.refuses: dict[int, DeliveryError] = {}
         self.asked: list[Delivery] = []
         self.at_once = 0
         self._held: list[asyncio.Future[None]] | None = None
@@ -63,8 +64,9 @@ class System:
             if self._held is not None:
                 self._held.append(asyncio.get_running_loop().create_future())
                 await self._held[-1]
-            if self.answer:
-                raise self.answer
+            error = self.refuses.get(delivery.id, self.answer)
+            if error:
+                raise error
             return Receipt(number=f"T{delivery.id}")
         finally:
             self.at_once -= 1
@@ -258,7 +260,7 @@ async def test_what_waits_for_a_backend_that_a_person_resumes_is_tried_at_once(t
             await all_sent(told)
 
 
-async def test_a_stopped_backend_is_probed_with_the_oldest_delivery(tmp_path: Path) -> None:
+async def test_a_stopped_backend_is_probed_with_the_oldest_delivery_not_tried_yet(tmp_path: Path) -> None:
     clock, system = Running(), System()
     system.answer = LOCKED
     async with opened(tmp_path, backend="remote") as store:
@@ -272,10 +274,28 @@ async def test_a_stopped_backend_is_probed_with_the_oldest_delivery(tmp_path: Pa
             clock.passes(minutes=5)
             await told.until(lambda: len(system.asked) == 2, "the probe")
             await told.rounds()
-            assert [one.id for one in system.asked] == [1, 1]
+            assert [one.id for one in system.asked] == [1, 2]
             clock.passes(minutes=6)  # the next one comes after ten
             await told.rounds()
             assert len(system.asked) == 2
+
+
+async def test_one_ticket_that_we_may_not_touch_stops_the_others_only_until_that_shows(tmp_path: Path) -> None:
+    clock, system = Running(), System()
+    system.refuses = {1: LOCKED}
+    async with opened(tmp_path, backend="remote") as store:
+        await problems(store, clock, 9)
+        async with telling(store, clock, LONG, remote=outbox.Route(deliver=system, concurrency=1)) as told:
+            await told.becomes(State.STOPPED)
+            clock.passes(minutes=5)
+            await told.until(lambda: told.standing().unsent == 1, "all the others to be told")
+            await told.until(lambda: [one.id for one in system.asked].count(1) == 2, "it to be tried once more")
+            await told.rounds()
+            assert told.standing().state == State.CLOSED
+            assert "only this one is refused" in (await rows(store, "select reason from deliveries where id = 1"))[0][0]
+            system.refuses.clear()
+            clock.passes(hours=1)
+            await all_sent(told)
 
 
 async def test_a_backend_that_stops_is_said_once(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ async def _resume(http: Any, service: Service) -> None:
 
 
 async def _asked(servers: dict[str, Server]) -> bool:
-    return all(one.seen for one in servers.values())
+    silent = [name for name, one in servers.items() if not one.seen]
+    return not silent
 
 
 async def _quiet(service: Service) -> bool:

@@ -105,8 +105,9 @@ def test_a_clock_set_back_loses_nothing() -> None:
 
 def test_the_oldest_that_is_due_can_be_asked_for() -> None:
     unsent = kept(ready(3), ready(2, seconds=9), ready(4, Impact.INTERRUPTED), ready(1, backend=THERE))
-    found = unsent.oldest_due(HERE, T0)
-    assert (found and found[0], unsent.oldest_due(HERE, T0 - timedelta(seconds=1))) == (3, None)
+    found = unsent.oldest_due(HERE, (), T0)
+    assert (found and found[0], unsent.oldest_due(HERE, (), T0 - timedelta(seconds=1))) == (3, None)
+    assert [one and one[0] for one in (unsent.oldest_due(HERE, last, T0) for last in ({3}, {3, 4}))] == [4, 3]
     assert claimed(unsent) == [4, 3]
 
 

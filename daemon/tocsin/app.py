@@ -134,6 +134,7 @@ class App:
         self._spawn(
             self._outbox.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping)
         )
+        self._spawn(delivering.look_over(systems))
         self._spawn(*(follower.run(self._stopping) for follower in self._followers.values()), self._compare())
         there = offering.There(store=self.store, desk=self.desk, rulebook=self.rulebooks.current, clock=self._clock)
         self._offer = await offering.offer(self._settings, there, self._read_secret, self._stack)

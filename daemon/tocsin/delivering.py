@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 from aiolimiter import AsyncLimiter
 
 from tocsin import backends, outbox
 from tocsin.backends._can import Can
 from tocsin.breaker import Limits, State
+from tocsin.errors import DeliveryError
 from tocsin.metrics import Faring
 from tocsin.seeing import Touch
 from tocsin.store.deliveries import Retries
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from tocsin.settings import Settings
     from tocsin.settings.tree import Delivery as Told
     from tocsin.store import Store
+
+
+_log = structlog.get_logger("delivering")
 
 
 def embedded(settings: Settings) -> frozenset[str]:
@@ -46,6 +51,21 @@ def systems(settings: Settings, outside: backends.Outside) -> dict[str, backends
 def final(there: Mapping[str, backends.Backend]) -> frozenset[str]:
     """The names of those in which a ticket that is closed cannot be opened again."""
     return frozenset(name for name, backend in there.items() if Can.REOPEN in backend.lacks)
+
+
+async def look_over(there: Mapping[str, backends.Backend]) -> None:
+    """Ask each system, once and without changing anything, whether what its options name will do; what will not is said."""
+    for name, backend in there.items():
+        if Can.CHECK in backend.lacks:
+            continue
+        try:
+            findings = await backends.answered(backend.check(), name)
+        except DeliveryError as error:
+            _log.warning("the ticket system could not be checked", backend=name, problem=error.detail)
+            continue
+        for finding in findings:
+            if finding.level != backends.Level.FINE:
+                _log.warning("a check found", backend=name, level=finding.level, what=finding.what, told=finding.told)
 
 
 def outgoing(

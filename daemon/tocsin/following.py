@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from tocsin.backends import Backend, answered
 from tocsin.errors import DeliveryError, Reason, StoreError
-from tocsin.seeing import Seen, Sight, Touch, glance, is_quiet, see
+from tocsin.seeing import LAG, Seen, Sight, Touch, glance, is_quiet, see
 from tocsin.store import rows
 from tocsin.store.deliveries import numbered
 from tocsin.timers import pause
@@ -89,6 +89,8 @@ class Follower:
         """Whether it told what changed when it was asked last."""
         self._asked_at: datetime | None = None
         self._unnumbered = _ALL
+        self._later = False
+        """Something that was named is to be read as soon as what we told it ourselves is settled."""
 
     async def hear(self, words: Iterable[str]) -> None:
         """Tickets of these numbers or references changed. Returns once that is kept. Raises StoreError."""
@@ -110,7 +112,8 @@ class Follower:
         """Follow until `stopping`."""
         while not stopping.is_set():
             stopped = await self.tried()
-            await self._wait(stopping, self._every.total_seconds() * (_PATIENCE if stopped else 1))
+            usual = self._every * (_PATIENCE if stopped else 1)
+            await self._wait(stopping, (min(LAG, usual) if self._later and self._well else usual).total_seconds())
 
     async def tried(self) -> bool:
         """Come round once; whether nothing can be had before a person corrects something."""
@@ -196,7 +199,7 @@ class Follower:
     async def _read_named(self) -> None:
         """Read each ticket that is to be read once, those that failed before last."""
         tried = rows.micros(self._clock() - self._every / 2)
-        after, failed = (-1, ""), 0
+        after, failed, self._later = (-1, ""), 0, False
         while True:
             page = await self._store.run(partial(_page, backend=self.name, after=after, tried=tried))
             for named in page.named:
@@ -214,7 +217,9 @@ class Follower:
             if self._is_down(error, failed):
                 raise
             return False
-        if sight != Sight.LATER:
+        if sight == Sight.LATER:
+            self._later = True
+        else:
             await self._store.run(
                 lambda tx: tx.update("delete_named_ticket", (self.name, named.word, named.times))
             )  # unless it was named again meanwhile

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("outbox")
 
+_ASIDE = timedelta(hours=1)
+"""How long a delivery is set aside that is refused as no other is."""
 _COUNT_EVERY = 60.0
 """Seconds after which dead deliveries are counted again in any case: they are pruned in the end."""
 
@@ -94,6 +96,10 @@ class _Lane(Struct, kw_only=True, eq=False):
     route: Route
     breaker: Breaker = Breaker()
     under_way: set[asyncio.Task[Outcome]] = set()
+    sent: int = 0
+    """How many went through."""
+    refused: dict[int, int] = {}
+    """Delivery that stopped the backend → how many had gone through by then."""
 
 
 class Outbox:
@@ -184,7 +190,7 @@ class Outbox:
         free = _room(lane, now)
         if not free or due is None or due > now:
             return []
-        probing = lane.breaker.state == State.STOPPED
+        probing = lane.refused.keys() if lane.breaker.state == State.STOPPED else None
         try:
             return await self._store.run(lambda tx: claim(tx, lane.backend, free, self._retries, now, probing=probing))
         except StoreError:
@@ -225,7 +231,7 @@ class Outbox:
         start = self._clock()
         outcome = Outcome()
         try:
-            outcome = await self._call(lane.route, delivery)
+            outcome = _judged(lane, delivery, await self._call(lane.route, delivery))
         finally:
             settled = await self._settle(lane.route, delivery, outcome, start)
             self._report(settled, outcome, (self._clock() - start).total_seconds())
@@ -286,6 +292,22 @@ class Outbox:
             await asyncio.wait(waits, timeout=_COUNT_EVERY, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
+
+
+def _judged(lane: _Lane, delivery: Delivery, outcome: Outcome) -> Outcome:
+    """What stops the backend again although others have gone through since is this one's own trouble: it is set aside.
+
+    A system that lets us into all tickets but one would be stopped by that one for ever.
+    """
+    error = outcome.error
+    if error is None or not error.stops:
+        lane.sent += outcome.receipt is not None
+        lane.refused.pop(delivery.id, None)
+        return outcome
+    if lane.refused.setdefault(delivery.id, lane.sent) == lane.sent:
+        return outcome
+    why = f"{error.detail} (others go through: only this one is refused)"
+    return Outcome(error=DeliveryError(error.reason, why, retry=True, after=_ASIDE, harmless=error.harmless))
 
 
 def _is_quiet(error: DeliveryError) -> bool:

@@ -13,7 +13,7 @@ from tocsin import folding
 from tocsin.model import Delivery, DeliveryAction, Impact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from tocsin.undo import Undo
@@ -103,11 +103,14 @@ class Unsent:
                 limit -= 1
                 yield n, first
 
-    def oldest_due(self, backend: str, now: datetime) -> tuple[int, Delivery] | None:
-        """The oldest delivery of this backend whose turn it is, with its incident's row. Looks at all: not to be asked often."""
+    def oldest_due(self, backend: str, last: Collection[int], now: datetime) -> tuple[int, Delivery] | None:
+        """The oldest delivery of this backend whose turn it is, with its incident's row; those of `last` after all others.
+
+        Looks at all: not to be asked often.
+        """
         heads = ((n, folding.next_of(chains.get(backend, ()))) for n, chains in self._chains.items())
         due = [(n, first) for n, first in heads if first and first.due_at <= now]
-        return min(due, key=lambda one: one[1].id, default=None)
+        return min(due, key=lambda one: (one[1].id in last, one[1].id), default=None)
 
     def _of(self, backend: str) -> _Turns:
         turns = self._turns.get(backend)

@@ -74,8 +74,8 @@ def settings(url: str, folder: Path) -> dict[str, Any]:
         "delivery": {
             "first_retry": "100ms",
             "longest_retry": "1s",
-            "lease": "4s",
-            "doubt": "1500ms",
+            "lease": "8s",
+            "doubt": "4s",
             "breaker": {"failures": 5},
         },
     }

@@ -78,6 +78,8 @@ class Orange(Face):
         self.expires_in: Any = "3600"  # one of Orange's pages shows a text
         self.bare = False  # a creation is answered without a body
         self.ignores_filters = False
+        self.misses = False  # 404 is how it says that it found nothing, or nothing more
+        self.unread: list[int] = []  # statuses of the next readings after a change
         self.knows_no_reference = False  # the filter by reference is an unknown parameter
         self.keeps: set[str] = set()  # fields of an update that are dropped in silence
         self.counts = True
@@ -187,6 +189,8 @@ class Orange(Face):
         offset = int(query.get("offset", 0))
         limit = min(int(query.get("limit", PAGE)), self.server.page or PAGE)
         page = found[offset : offset + limit]
+        if self.misses and not page:
+            return self.no(404, 60, "Resource not found", "no incident is found")
         # As in the documentation's example, the total is the smaller of the two.
         counts = {"X-Result-Count": str(len(found)), "X-Total-Count": str(min(len(page), 1))}
         return web.json_response([self._shown(one, request) for one in page], headers=counts if self.counts else {})
@@ -225,6 +229,8 @@ class Orange(Face):
         if refused := self._stranger(request):
             return refused
         one = self._find(request.match_info["id"])
+        if self.unread and self.server.seen[-2].does == Does.CHANGE:
+            return self.no(self.unread.pop(), 0, "Error", "not now")
         return self.not_found() if one is None else web.json_response(self._shown(one, request))
 
     async def _update(self, request: web.Request) -> web.StreamResponse:

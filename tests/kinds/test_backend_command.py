@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 from deliveries import delivery
 from kit import World, world
@@ -116,6 +117,12 @@ async def _gone(pid: int) -> bool:
 async def test_a_program_that_reads_nothing_is_no_trouble(tmp_path: Path) -> None:
     ran = await run([program(tmp_path, "exec <&-; echo '[]'")], b"x" * 1_000_000, SOON, {"PATH": "/usr/bin:/bin"})
     assert (ran.status, ran.output) == (0, b"[]\n")
+
+
+def test_a_program_is_handed_everything_by_the_loop_that_the_service_runs_on() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        ran = runner.run(run(["/bin/cat"], b"x" * 500_000, SOON, {"PATH": "/usr/bin:/bin"}))
+    assert (ran.status, len(ran.output)) == (0, 500_000)
 
 
 @pytest.mark.parametrize("command", [[], ["program"], ["./program"], [""]])

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, SNAPSHOT, Scripted, delivery, outside
 from fakes.core import Does
-from kit import NOTE, World, told, world
+from kit import NOTE, World, in_doubt, told, world
 from tocsin.backends import Backend, Level, Outside, build, hand_over, kinds, open_session
 from tocsin.backends import _orange_check as checking
 from tocsin.backends._http import Answer, Request
@@ -309,6 +309,35 @@ async def test_a_status_that_is_dropped_in_silence_is_said_and_the_note_stands_o
         await there.tell(told("close", receipt.number, attempts=2))
         (ticket,) = there.server.face.tickets()
     assert (ticket.status, len(ticket.notes)) == ("closed", 1)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 500])
+async def test_a_change_that_cannot_be_read_back_is_not_given_up(status: int) -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).unread = [status]
+        error = await there.fail(told("close", receipt.number))
+        assert error.retry
+        assert (await there.tell(told("close", receipt.number, uncertain=True, attempts=2))).status == "closed"
+        (ticket,) = there.server.face.tickets()
+    assert (ticket.status, len(ticket.notes)) == ("closed", 1)
+
+
+async def test_a_404_may_be_how_nothing_is_found() -> None:
+    async with world(KIND, page_size=1) as there:
+        face(there).misses = True
+        first = await there.opened()
+        assert (await there.tell(delivery(number="", uncertain=True, attempts=2))).number == first.number
+        other = await there.tell(in_doubt(reference="OTHER1"))
+        assert other.number != first.number
+        assert len(await there.backend.changes(there.server.clock() - timedelta(hours=1))) == 2
+
+
+async def test_an_address_where_no_incidents_are_made_stops_the_backend() -> None:
+    async with world(KIND, path="/incident/b2b/v2") as there:
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.stops, error.harmless) == (Reason.MISCONFIGURED, True, True)
+    assert "correct url, path or `operations.create`" in error.detail
 
 
 async def test_an_impact_that_is_dropped_in_silence_is_said() -> None:

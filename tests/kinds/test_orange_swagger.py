@@ -100,6 +100,20 @@ def test_the_query_asks_for_nothing_that_the_list_does_not_offer() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["a list", "{", "a.b."])
+def test_a_name_that_no_mapping_can_hold_is_passed_over(name: str) -> None:
+    changed = document()
+    answer = {"type": "object", "properties": {name: {"type": "array", "items": {"$ref": "#/definitions/Incident"}}}}
+    changed["paths"]["/incidents"]["get"]["responses"]["200"]["schema"] = answer
+    assert imported(paths=changed["paths"]).mapping.tells["list"].known == "confirmed", "as it was shipped"
+
+
+def test_an_address_that_no_mapping_can_hold_is_said() -> None:
+    paths = {"/{tenant/incidents": document()["paths"]["/incidents"]}
+    with pytest.raises(RuleError, match="a name that cannot be used"):
+        imported(paths=paths)
+
+
 def test_a_date_alone_is_no_way_to_ask_what_changed_since() -> None:
     changed = document()
     changed["paths"]["/incidents"]["get"]["parameters"] = [{"name": "lastUpdateDate", "in": "query"}]

@@ -224,8 +224,8 @@ async def hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Rece
 
     Before an `open` that is not certainly the first attempt, our reference is looked up, and a ticket found is the
     receipt; one that is in doubt and not found is not created again before the system's search has had time to find
-    it. Anything later may simply be told again; if its ticket's number is not known, that is looked up. The delivery
-    comes as it was claimed: `attempts` counts this one.
+    it. Anything later may simply be told again; if its ticket's number is not known, that is looked up, and a `reopen` of
+    what was never opened opens it. The delivery comes as it was claimed: `attempts` counts this one.
 
     Raises:
         DeliveryError: From the backend; a look-up that fails is a failed attempt, never a licence to create.
@@ -235,12 +235,16 @@ async def hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Rece
 
 async def _hand_over(backend: Backend, delivery: Delivery, now: datetime) -> Receipt:
     if delivery.action != DeliveryAction.OPEN:
-        return await backend.deliver(delivery if delivery.number else await _numbered(backend, delivery))
-    if delivery.uncertain or delivery.attempts > 1:
+        delivery = delivery if delivery.number else await _numbered(backend, delivery)
+    elif delivery.uncertain or delivery.attempts > 1:
         found = await _look_up(backend, delivery)
         if found is not None:
             return found
         _require_settled(backend, delivery, now)
+    if delivery.action == DeliveryAction.REOPEN and not delivery.number:
+        _require_settled(backend, replace(delivery, uncertain=True), now)
+        body = replace(delivery.body, action=DeliveryAction.OPEN)
+        delivery = replace(delivery, action=DeliveryAction.OPEN, body=body)  # what was never opened is opened now
     return await backend.deliver(delivery)
 
 
@@ -268,6 +272,8 @@ async def _numbered(backend: Backend, delivery: Delivery) -> Delivery:
     if found is not None or delivery.opened:
         why = f"{backend.name} has not told the number of {delivery.body.reference} yet"
         raise DeliveryError(Reason.NUMBER_PENDING, why, retry=True, harmless=True)
+    if delivery.action == DeliveryAction.REOPEN:
+        return delivery
     raise DeliveryError(
         Reason.NOT_FOUND,
         f"no ticket of {backend.name} is known for {delivery.body.reference}; resend the delivery that opens it",

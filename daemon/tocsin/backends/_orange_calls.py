@@ -10,7 +10,7 @@ from tocsin.backends._api import as_json
 from tocsin.backends._document import reach
 from tocsin.backends._http import decoded
 from tocsin.backends._listing import Listing, NotUnderstoodError
-from tocsin.backends._orange_gateway import QUERY_REFUSED, GatewayError
+from tocsin.backends._orange_gateway import NOTHING_THERE, QUERY_REFUSED, GatewayError
 from tocsin.backends._shape import at, objects, strange
 from tocsin.model import RemoteNote
 
@@ -123,7 +123,9 @@ class Calls:
         try:
             answer, request = await self._api.answer(call.method, call.path, query={**filters, **self._paging(offset)})
         except GatewayError as error:
-            if error.code not in QUERY_REFUSED:
+            if offset and error.code == NOTHING_THERE:
+                return [], True
+            if error.code not in QUERY_REFUSED and not (filters and error.code == NOTHING_THERE):
                 raise
             raise NotUnderstoodError(error.reason, error.detail, retry=error.retry) from None
         listed = objects(decoded(answer, request), self._wire.tells["list"].path, self._name)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 QUERY_REFUSED = frozenset({20, 27, 28})
 """A parameter of the query is unknown, missing or wrong."""
+NOTHING_THERE, _NOT_ALLOWED_THERE = 60, 61
+"""No resource of that address, or none that takes the method."""
 _REASONS = {
     **dict.fromkeys((1, 5, 6, 63), Reason.UNAVAILABLE),  # it may have been done
     **dict.fromkeys((*range(20, 29), 61, 62, *range(64, 70)), Reason.REFUSED),
@@ -92,6 +94,14 @@ def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | No
     )
     error.code = code
     return error
+
+
+def misplaced(error: GatewayError) -> DeliveryError:
+    """An error of what makes incidents; when nothing is there that makes any, no other would fare better."""
+    if error.code not in (NOTHING_THERE, _NOT_ALLOWED_THERE):
+        return error
+    why = f"{error.detail}; no incidents are made there: correct url, path or `operations.create` of the mapping"
+    return DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
 
 
 def _by_status(status: int) -> Reason:

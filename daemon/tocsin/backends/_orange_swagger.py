@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 from msgspec import Struct
+from pydantic import ValidationError
 
 from tocsin.backends import Finding, _swagger
 from tocsin.backends import _orange_names as names
@@ -68,7 +69,12 @@ def import_swagger(text: str, mapping: Wire) -> Imported:
         )
     info = document.get("info")
     source = f"Swagger {info.get('version', '') if isinstance(info, dict) else ''}".strip()
-    layer = _layer(found, mapping, source)
+    try:
+        layer = _layer(found, mapping, source)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        why = f"the Swagger file has a name that cannot be used: it {problem}"
+        raise RuleError(why, code=Code.WRONG_VALUE) from None
     merged = mapping.over(layer)
     findings = (*base(document), *sections(found, layer), *unfilled(_leaves(found, "create"), merged))
     return Imported(mapping=merged, text=_written(layer, source), findings=findings)
@@ -191,7 +197,11 @@ def _cleared(leaves: Sequence[Leaf], source: str) -> dict[Any, Place]:
 def _lists(found: Found, source: str) -> dict[Told, Place]:
     every: tuple[tuple[Told, Operation], ...] = (("list", "list"), ("note_list", "notes"))
     where = {what: found[name].listed for what, name in every if name in found}
-    return {what: Place(path=path, source=source) for what, path in where.items() if path is not None}
+    return {
+        what: Place(path=path, source=source)
+        for what, path in where.items()
+        if path is not None and PATH.fullmatch(path)
+    }
 
 
 def _number(found: Found, listed: Sequence[Leaf]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 
@@ -105,10 +105,9 @@ async def run(argv: Sequence[str], said: bytes, allowed: timedelta, environ: Map
 
 
 def _hand(transport: asyncio.SubprocessTransport, said: bytes) -> None:
-    pipe = transport.get_pipe_transport(0)
-    if isinstance(pipe, asyncio.WriteTransport):
-        pipe.write(said)
-        pipe.write_eof()
+    pipe = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))  # uvloop's is none of asyncio's classes
+    pipe.write(said)
+    pipe.write_eof()
 
 
 def _end(pid: int) -> None:

@@ -189,7 +189,7 @@ class TicketSystem(ABC):
         """What a person did since the ticket was seen last would be told over, and never come back."""
         if Can.READ in self.lacks or delivery.stands is None:
             return
-        tried = delivery.uncertain or (delivery.attempts > 1 and delivery.action != DeliveryAction.NOTE)
+        tried = _may_have_changed(delivery, delivery.stands)
         known = {delivery.stands, *(self._left_in(delivery.body.status) if tried else ())}
         graded = bool(delivery.priority) and record.priority != delivery.priority and not tried
         if record.status not in known or graded:
@@ -244,3 +244,10 @@ class TicketSystem(ABC):
 
 
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
+
+
+def _may_have_changed(delivery: Delivery, stands: TicketStatus) -> bool:
+    """Whether an earlier attempt may have changed the ticket, as far as it stands so that its status is ours to change."""
+    if stands in ENDED and delivery.action != DeliveryAction.REOPEN:
+        return False
+    return delivery.uncertain or (delivery.attempts > 1 and delivery.action != DeliveryAction.NOTE)

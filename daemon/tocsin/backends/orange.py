@@ -3,7 +3,7 @@
 STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on the vendor's system.
 
 The API's bodies are not public, so what goes over the wire is data: a mapping that is shipped, in which each entry is
-marked `confirmed` or `assumed`, and a file of your own over it (`mapping`). `tocsin backend import NAME swagger.json`
+marked `confirmed` or `assumed`, and a file of your own over it (`mapping`). `tocsin backend import swagger.json > FILE`
 writes that file from the vendor's Swagger file; `tocsin backend check NAME` counts what is still assumed.
 
 Our reference stands in the field *votre référence*. The impact is the form's *nature*, in its five labels (French) or
@@ -34,7 +34,7 @@ from tocsin.backends._can import Can
 from tocsin.backends._http import decoded
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._orange_calls import Calls
-from tocsin.backends._orange_gateway import Keyed, judge
+from tocsin.backends._orange_gateway import GatewayError, Keyed, judge, misplaced
 from tocsin.backends._orange_mapping import Mapping, parse, shipped
 from tocsin.backends._shape import an_object, objects, strange
 from tocsin.backends._system import TicketSystem
@@ -160,7 +160,10 @@ class Backend(TicketSystem):
             "occurred_at": _orange_wire.time(self._wire.time, body.opened_at),
             **always,
         }
-        answer, request = await self._calls.send("create", values)
+        try:
+            answer, request = await self._calls.send("create", values)
+        except GatewayError as error:
+            raise misplaced(error) from None
         if answer.status in _MADE and not answer.body.strip():
             return Record(number="", reference=body.reference)
         record = self._record(an_object(decoded(answer, request), "", self.name))
@@ -248,8 +251,7 @@ class Backend(TicketSystem):
         }
         key = record.key or await self._calls.key(record.number, operation) or ""
         await self._calls.send(operation, values, record.number, key)
-        said = await self._api.find(self._calls.address("read", record.number, key))
-        stands = self._record(an_object(said, "", self.name))
+        stands = await self._stands(record.number, key)
         for name, asked, found in (
             ("status", self.statuses.settled(wanted.status) if wanted.status else None, stands.status),
             ("impact", self.impacts.settled(wanted.impact) if wanted.impact else None, stands.impact),
@@ -259,6 +261,15 @@ class Backend(TicketSystem):
                 remedy = f"correct `sends.{name}` in the mapping, or give `operations.{operation}` `offered: false`"
                 # It may only be slow: the API does things later.
                 raise DeliveryError(Reason.REFUSED, f"{why} yet; {remedy}", retry=True, after=_LATER)
+
+    async def _stands(self, number: str, key: str) -> Record:
+        """The incident as it is read back. What fails here ends nothing: the next attempt reads it first."""
+        try:
+            said = await self._api.find(self._calls.address("read", number, key))
+            return self._record(an_object(said, "", self.name))
+        except DeliveryError as error:
+            error.retry = True
+            raise
 
     def _record(self, one: Some[str, Any]) -> Record:
         told = self._calls.told

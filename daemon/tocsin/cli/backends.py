@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from tocsin.cli import asking, kinds, show
-from tocsin.cli.given import THERE, Json, SettingsFile, given
+from tocsin.cli.given import THERE, Json, SettingsFile, given, worded
 
 app = typer.Typer()
 backend = typer.Typer(no_args_is_help=True)
@@ -27,8 +27,8 @@ app.add_typer(
 _COLUMNS = ("backend", "state", "since", "tried at", "under way", "unsent", "dead", "oldest", "reason")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a backend.")]
-_Actor = Annotated[str, typer.Option(metavar="NAME", help="Who wants it, for the log.")]
-_Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the log.")]
+_Actor = Annotated[str, typer.Option(metavar="NAME", callback=worded, help="Who wants it, for the log.")]
+_Reason = Annotated[str, typer.Option(metavar="TEXT", callback=worded, help="Why, for the log.")]
 
 
 @backend.command("list", epilog="Example: tocsin backend list --json")

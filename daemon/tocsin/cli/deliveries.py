@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import asking, show, words
-from tocsin.cli.given import THERE, Given, Json, Lang, Language, Limit, SettingsFile, given
+from tocsin.cli.given import THERE, Given, Json, Lang, Language, Limit, SettingsFile, given, worded
 from tocsin.cli.waiting import why
-from tocsin.errors import StoreError
+from tocsin.errors import SettingsError, StoreError
 from tocsin.model import DeliveryState
 from tocsin.store.listing import DeliveryWhole, OutgoingLine, listing
+from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +39,8 @@ _One = Annotated[int, typer.Argument(metavar="ID", min=1, help="Id of a delivery
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", min=1, help="Ids of dead deliveries.")]
 _AllDead = Annotated[bool, typer.Option("--all-dead", metavar="", help="All dead ones of `--backend`.")]
 _OfBackend = Annotated[str, typer.Option("--backend", metavar="NAME", help="With `--all-dead`.", show_default=False)]
-_Actor = Annotated[str, typer.Option(metavar="NAME", help="Who wants it, for the incident's history.")]
-_Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the incident's history.")]
+_Actor = Annotated[str, typer.Option(metavar="NAME", callback=worded, help="Who wants it, for the incident's history.")]
+_Reason = Annotated[str, typer.Option(metavar="TEXT", callback=worded, help="Why, for the incident's history.")]
 _Set = Annotated[
     list[str],
     typer.Option(
@@ -164,7 +165,11 @@ def _chosen(of: Given, ids: list[int] | None, backend: str, *, all_dead: bool) -
     if not backend:
         raise typer.BadParameter("--all-dead goes with --backend: name the backend whose dead deliveries are meant")
     with listing(of.settings.state) as there:
-        return there.dead(backend)
+        dead = there.dead(backend)
+    if not dead and backend not in of.settings.backends:
+        hint = nearest(backend, of.settings.backends) or f"there are {', '.join(of.settings.backends)}"
+        raise SettingsError(f'no backend is called "{backend}"; {hint}')
+    return dead
 
 
 def _change(given: str) -> tuple[str, str]:

@@ -64,6 +64,13 @@ def given(ctx: typer.Context, config: Path | None) -> Given:
     return Given(file, settings.load(file, os.environ), settings.secret_reader(file, os.environ))
 
 
+def worded(value: str) -> str:
+    """An option that says something to people; typer's check of it."""
+    if not value.strip():
+        raise typer.BadParameter("is empty; it is kept, so that others know")
+    return value
+
+
 def settings_file(named: Path | None) -> Path:
     """Return the settings file: the one that is named, the checkout's, or the system's."""
     if named:

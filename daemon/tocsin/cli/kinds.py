@@ -18,7 +18,7 @@ from tocsin.backends._orange_mapping import shipped as shipped_mapping
 from tocsin.backends._orange_swagger import import_swagger
 from tocsin.cli import shipped, show
 from tocsin.cli.given import Json, SettingsFile, given
-from tocsin.errors import DeliveryError, SettingsError
+from tocsin.errors import DeliveryError, RuleError, SettingsError
 from tocsin.yaml12 import nearest
 
 if TYPE_CHECKING:
@@ -85,19 +85,26 @@ def import_(
 ) -> None:
     """Print the mapping of kind orange that a Swagger file of its Incident API says, for the option `mapping`.
 
-    What was found, and what the API requires and nothing fills, is told on standard error.
+    What was found, and what the API requires and nothing fills, is told on standard error. Exit code 1 when there is
+    such a thing, although the mapping is printed.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    found = import_swagger(text, shipped_mapping())
+    try:
+        found = import_swagger(text, shipped_mapping())
+    except RuleError as error:
+        error.file = str(file)
+        raise
     if json:
         show.data({"mapping": found.text, "findings": found.findings})
-        return
-    for finding in found.findings:
-        typer.echo(f"{finding.level.value}: {finding.what}: {finding.told}", err=True)
-    typer.echo(found.text, nl=False)
+    else:
+        for finding in found.findings:
+            typer.echo(f"{finding.level.value}: {finding.what}: {finding.told}", err=True)
+        typer.echo(found.text, nl=False)
+    if any(finding.level == Level.ERROR for finding in found.findings):
+        raise typer.Exit(1)
 
 
 async def _subscribed(backend: backends.Backend) -> Finding:

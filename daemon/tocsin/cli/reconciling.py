@@ -43,7 +43,9 @@ def reconcile(
         show.data(reports)
     else:
         rows = [_row(report["backend"], one) for report in reports for one in report["differences"]]
-        show.table(_COLUMNS, rows, f"all agree: {sum(report['asked'] for report in reports)} tickets were compared")
+        compared = f"{sum(report['asked'] for report in reports)} tickets were compared"
+        asked_all = not any(report["problem"] for report in reports)
+        show.table(_COLUMNS, rows, f"all agree: {compared}" if asked_all else f"no differences so far: {compared}")
         for report in reports:
             if report["problem"]:
                 show.line(f"backend {report['backend']} could not be asked to the end: {report['problem']}")

@@ -21,7 +21,7 @@ from tocsin.store import keep, rows
 from tocsin.store.apply import ticket_of, ticketed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from tocsin.model import Texts
@@ -62,14 +62,23 @@ def wait(attempts: int, error: DeliveryError, retries: Retries, chance: float) -
 
 
 def claim(
-    tx: Transaction, backend: str, limit: int, retries: Retries, now: datetime, *, probing: bool = False
+    tx: Transaction,
+    backend: str,
+    limit: int,
+    retries: Retries,
+    now: datetime,
+    *,
+    probing: Collection[int] | None = None,
 ) -> list[Delivery]:
     """Take a lease on deliveries of this backend that are due, the highest impact first, one for each incident.
 
-    `probing` takes the oldest one only, whatever its impact: it finds out whether the backend can be told at all.
+    `probing` takes the oldest one only, whatever its impact: it finds out whether the backend can be told at all. It
+    names those that were tried in vain: they come last, for it may be their own trouble.
     """
     leased = []
-    for n, delivery in _probe(tx, backend, now) if probing else tx.live.unsent.due(backend, limit, now):
+    for n, delivery in (
+        _probe(tx, backend, probing, now) if probing is not None else tx.live.unsent.due(backend, limit, now)
+    ):
         number, opened = (delivery.number, True) if delivery.number else known_number(tx, n, backend)
         stands, priority = _stands(tx, n, backend) if opened else (None, "")
         lease = replace(
@@ -88,8 +97,8 @@ def claim(
     return leased
 
 
-def _probe(tx: Transaction, backend: str, now: datetime) -> Iterable[tuple[int, Delivery]]:
-    found = tx.live.unsent.oldest_due(backend, now)
+def _probe(tx: Transaction, backend: str, last: Collection[int], now: datetime) -> Iterable[tuple[int, Delivery]]:
+    found = tx.live.unsent.oldest_due(backend, last, now)
     return [found] if found else []
 
 
