@@ -152,7 +152,7 @@ DOUBTFUL = frozenset(
 class DeliveryError(TocsinError):
     """A delivery failed: try again at the earliest after `after`, or leave it to a person when `retry` is false."""
 
-    def __init__(  # noqa: PLR0913 - what a failure means takes these words
+    def __init__(
         self,
         reason: Reason,
         detail: str,
