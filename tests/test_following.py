@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fakes.core import Does
-from following import both
+from following import Both, both
 from house import alert, rows
-from tocsin.model import Record, RemoteNote, Status, TicketStatus
+from service import until
+from tocsin import backends, timers
+from tocsin.errors import DeliveryError, Reason
+from tocsin.model import Record, RemoteNote, Severity, Status, TicketStatus
 from tocsin.seeing import Touch, difference
 
 if TYPE_CHECKING:
@@ -36,6 +41,14 @@ def note(text: str, number: str = "1") -> RemoteNote:
         (Record(number="1", notes=(note("I look"),)), ("", ""), (), {Touch.NOTE}),
         (Record(number="1", notes=(note("I look"),)), ("", ""), ("1",), set()),
         (Record(number="1", notes=(note("28 processes\n(tocsin K7F3Q2/18)"),)), ("", ""), (), set()),
+        (Record(number="1", notes=(note("```text\nnow\n(tocsin K7F3Q2/18)\n```"),)), ("", ""), (), set()),
+        (Record(number="1", notes=(note("mine\n> now\n> (tocsin K7F3Q2/18)"),)), ("", ""), (), {Touch.NOTE}),
+        (
+            Record(number="1", notes=(note("now\n(tocsin K7/18)"), note("mine\nnow\n(tocsin K7/18)", "2"))),
+            ("", ""),
+            (),
+            {Touch.NOTE},
+        ),  # quoted
     ],
 )
 def test_what_is_new_is_what_people_did(
@@ -115,6 +128,33 @@ async def test_an_answer_that_left_before_we_told_something_is_not_believed(tmp_
         assert await side.incident() == ("clear", 0)
 
 
+async def test_an_answer_from_before_what_we_told_is_not_believed_though_it_comes_after(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert())
+        await side.tell()
+        old = await side.there.backend.read("1")
+        side.passes(seconds=5)
+        await side.road.take(alert(status=Status.RESOLVED))
+        await side.tell()
+        side.passes(seconds=1)  # another node answers, which has not heard of it yet
+        assert old is not None
+        assert await side.follower._see(old, side.there.server.clock()) == "later"
+
+
+async def test_what_is_told_just_now_is_not_judged(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert())
+        await side.tell()
+        await side.road.take(alert(status=Status.RESOLVED))
+        side.passes(seconds=10)
+        (update,) = await side._claimed()
+        await backends.hand_over(side.there.backend, update, side.there.server.clock())
+        record = await side.there.backend.read("1")
+        assert record is not None
+        assert record.status == "repaired"
+        assert await side.follower._see(record, side.there.server.clock()) == "later"
+
+
 async def test_a_webhook_names_a_ticket_that_is_then_read(tmp_path: Path) -> None:
     async with both(tmp_path) as side:
         await side.road.take(alert())
@@ -175,3 +215,323 @@ async def test_another_ticket_with_our_reference_changes_nothing(tmp_path: Path)
         side.passes(minutes=1)
         assert await side.follower._see(second, side.there.server.clock()) == "strange"
         assert await side.incident() == ("open", 0)
+
+
+# --- nothing that a person does is lost --------------------------------------------------------------------------------
+
+
+async def declared(side: Both, count: int = 1) -> None:
+    """So many tickets, all of them seen once."""
+    for number in range(1, count + 1):
+        await side.road.take(alert(fingerprint=f"f{number}", resource=f"web{number}"))
+    await side.tell()
+    await side.follow()
+
+
+async def written(side: Both) -> list[str]:
+    """What people wrote, as far as it came back."""
+    return [text for _, kind, text in await side.notes() if kind == "wrote"]
+
+
+async def resolved(side: Both) -> None:
+    await side.road.take(alert(status=Status.RESOLVED))
+    await side.tell()
+
+
+async def quiet_over(side: Both) -> None:
+    side.passes(minutes=20)
+    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+
+
+async def test_who_took_a_ticket_between_two_polls_is_not_told_over(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.passes(seconds=10)
+        side.face.person("1", status="in_progress")
+        side.passes(seconds=10)
+        await resolved(side)
+        assert (await side.incident())[1] == 1
+        (ticket,) = side.face.tickets()
+        assert (ticket.status, len(ticket.notes)) == ("in_progress", 1)
+        await quiet_over(side)
+        await side.tell()
+        assert side.face.tickets()[0].status == "in_progress"
+
+
+async def test_a_ticket_closed_between_two_polls_ends_the_incident_though_we_told_something(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.passes(seconds=10)
+        side.face.person("1", status="closed")
+        side.passes(seconds=10)
+        await side.road.take(alert(fingerprint="f2"))
+        await side.tell()
+        assert (await side.incident())[0] == "closed"
+
+
+async def test_a_priority_set_between_two_polls_is_seen_and_stays(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.passes(seconds=10)
+        side.face.person("1", priority="Low")
+        side.passes(seconds=10)
+        await resolved(side)
+        assert side.face.tickets()[0].impact == "Low"
+        assert ("remote", "seen_priority", "Priority Low.") in await side.notes()
+
+
+async def test_an_impact_that_we_told_is_not_a_persons_priority(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert(severity=Severity.MINOR))
+        await side.tell()
+        await side.follow()
+        side.there.server.script(Does.CHANGE, "lost")
+        await side.road.take(alert(severity=Severity.CRITICAL))
+        for _ in range(3):
+            await side.tell()
+            await side.follow()
+        assert (side.face.tickets()[0].impact, await side.incident()) == ("Urgent", ("open", 0))
+
+
+async def test_what_waits_for_a_ticket_that_a_person_has_taken_becomes_a_note(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        await resolved(side)
+        await side.follow()
+        await quiet_over(side)
+        side.face.person("1", status="in_progress", note="not yet")
+        await side.follow()
+        await side.tell()
+        assert side.face.tickets()[0].status == "in_progress"
+        assert await rows(side.store, "select action, state from deliveries order by id desc limit 1") == [
+            ("note", "sent")
+        ]
+
+
+async def test_an_impact_that_rises_is_told_as_a_note_to_who_works_on_it(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert(severity=Severity.MINOR))
+        await side.tell()
+        await side.follow()
+        side.face.person("1", status="in_progress", priority="Low")
+        await side.follow()
+        await side.road.take(alert(severity=Severity.CRITICAL))
+        await side.tell()
+        (ticket,) = side.face.tickets()
+        assert (ticket.impact, "Impact raised" in ticket.notes[-1]) == ("Low", True)
+
+
+async def test_two_changes_within_one_second_are_both_seen(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.passes(seconds=40.2)
+        side.face.person("1", note="first")
+        await side.follower.come_round()
+        side.passes(seconds=0.5)
+        side.face.person("1", note="second")
+        await side.follow()
+        assert await written(side) == ["first", "second"]
+
+
+async def test_a_ticket_that_is_named_again_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        read = side.there.backend.read
+
+        async def meanwhile(number: str) -> Record | None:
+            record = await read(number)
+            side.there.backend.read = read
+            side.face.person("1", note="just now")
+            await side.follower.hear(["1"])
+            return record
+
+        side.there.backend.read = meanwhile
+        await side.follower.hear(["1"])
+        side.passes(seconds=10)
+        await side.follower.come_round()
+        assert await written(side) == []
+        await side.follower.come_round()
+        assert await written(side) == ["just now"]
+
+
+async def test_what_a_person_did_while_the_opening_was_in_doubt_comes_back(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.there.server.script(Does.CREATE, "lost")
+        await side.road.take(alert(fingerprint="f2", resource="web2"))
+        await side.tell()
+        side.face.person("2", note="mine", status="closed")
+        for _ in range(4):
+            await side.follow()
+            side.face.person("1", note="the cursor goes on")
+        await side.tell()
+        await side.follow()
+        assert "mine" in await written(side)
+        assert (await side.incident())[0] == "closed"
+
+
+async def test_a_closing_counts_whatever_else_does(tmp_path: Path) -> None:
+    async with both(tmp_path, touch=frozenset({Touch.NOTE})) as side:
+        await declared(side)
+        side.face.person("1", status="closed")
+        await side.follow()
+        assert (await side.incident())[0] == "closed"
+
+
+async def test_our_own_closing_is_no_persons_though_nobody_ever_learned_of_it(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        await resolved(side)
+        await quiet_over(side)
+        side.there.server.script(Does.CHANGE, "lost")
+        await side.tell()
+        side.passes(days=8)
+        side.there.server.script(Does.READ, "down")
+        await side.tell()
+        assert await rows(side.store, "select action, state from deliveries where state = 'dead'") == [
+            ("close", "dead")
+        ]
+        await side.follow()
+        assert await side.incident() == ("closed", 0)
+        assert await rows(side.store, "select status from tickets") == [("closed",)]
+
+
+async def test_an_older_answer_than_the_last_one_changes_nothing(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        old = await side.there.backend.read("1")
+        side.passes(seconds=10)
+        side.face.person("1", status="in_progress")
+        await side.follow()
+        assert old is not None
+        side.passes(seconds=10)
+        assert await side.follower._see(old, side.there.server.clock()) == "known"
+        assert await rows(side.store, "select status from tickets") == [("in_progress",)]
+
+
+# --- one ticket's trouble is not the others' ---------------------------------------------------------------------------
+
+
+def broken(side: Both, number: str, error: Exception) -> None:
+    """From now on this ticket cannot be read."""
+    read = side.there.backend.read
+
+    async def some(wanted: str) -> Any:
+        if wanted == number:
+            raise error
+        return await read(wanted)
+
+    side.there.backend.read = some
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeliveryError(Reason.UNREADABLE, "too long", retry=True),
+        DeliveryError(Reason.UNAUTHORIZED, "403", retry=False, stops=True),
+        DeliveryError(Reason.NO_ANSWER, "too slow", retry=True),
+        KeyError("status"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_ticket_that_cannot_be_read_holds_up_no_other(tmp_path: Path, error: Exception, *, named: bool) -> None:
+    async with both(tmp_path) as side:
+        await declared(side, 2)
+        for number in ("1", "2"):
+            side.passes(seconds=10)
+            side.face.person(number, note=f"on {number}")
+        broken(side, "1", error)
+        if named:
+            await side.follower.hear(["1", "2"])
+        side.passes(minutes=1)
+        assert not await side.follower.tried()
+        assert await written(side) == ["on 2"]
+        del side.there.backend.read
+        side.passes(minutes=1)
+        await side.follower.tried()
+        assert await written(side) == ["on 2", "on 1"]
+
+
+async def test_a_system_in_trouble_is_asked_for_a_few_tickets_only(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side, 9)
+        side.there.server.seen.clear()
+        side.passes(seconds=10)
+        side.follower._asked_at = side.there.server.clock()
+        await side.follower.hear([str(number) for number in range(1, 10)])
+        side.there.server.script(Does.READ, *["down"] * 9)
+        await side.follower.tried()
+        assert len(side.there.server.asked(Does.READ)) == 3
+
+
+@pytest.mark.parametrize("fault", [KeyError("no such field"), NotImplementedError(), DeliveryError(Reason.REFUSED, "400", retry=False)])  # fmt: skip
+async def test_a_fault_of_a_kind_ends_neither_the_loop_nor_what_is_named(tmp_path: Path, fault: Exception) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+
+        async def changes(_: object) -> list[Record]:
+            raise fault
+
+        side.there.backend.changes = changes
+        side.passes(minutes=1)
+        side.face.person("1", note="I look into it")
+        stopping = asyncio.Event()
+        running = asyncio.create_task(side.follower.run(stopping))
+        await side.follower.hear(["1"])
+        await until(lambda: written(side), 5, "the note to be read")
+        assert not running.done()
+        stopping.set()
+        await running
+
+
+async def test_a_time_from_the_future_hides_nothing(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side, 2)
+        side.face.issues[1].updated_on = side.there.server.clock() + timedelta(days=3650)
+        await side.follow()
+        side.passes(minutes=10)
+        side.face.person("2", note="today")
+        await side.follow()
+        assert await written(side) == ["today"]
+
+
+async def test_a_clock_that_is_set_back_stops_no_poll(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.passes(hours=-3)
+        side.there.server.seen.clear()
+        await side.follower.come_round()
+        assert side.there.server.asked(Does.LIST)
+
+
+async def test_many_names_are_all_read_at_once_and_leave_nothing_behind(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        stopping = asyncio.Event()
+        running = asyncio.create_task(side.follower.run(stopping))
+        before = len(asyncio.all_tasks())
+        for number in range(30):
+            await side.follower.hear([f"strange {number}/{each}" for each in range(10)])
+            await asyncio.sleep(0.002)
+
+        async def none_left() -> bool:
+            return not await rows(side.store, "select * from named_tickets")
+
+        await until(none_left, 5, "all names to be looked at")
+        assert len(asyncio.all_tasks()) <= before + 3, "a task is left behind for each name"
+        stopping.set()
+        await running
+
+
+async def test_a_ticket_that_has_moved_is_known_by_its_old_number(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        issue = side.face.issues[1]
+        side.face.issues[7] = issue
+        issue.id = 7
+        side.passes(minutes=1)
+        side.face.person("7", note="moved it")
+        await side.follow()
+        assert await written(side) == ["moved it"]
+        assert await rows(side.store, "select number from tickets") == [("1",)]

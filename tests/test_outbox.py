@@ -14,7 +14,7 @@ from ticketserver import Plan, TicketServer
 from tocsin import backends, outbox, timers
 from tocsin.app import utc_now
 from tocsin.errors import DeliveryError, Reason
-from tocsin.model import Alert, Delivery, Receipt, Severity, Status
+from tocsin.model import Alert, Delivery, Receipt, Severity, Status, TicketStatus
 from tocsin.store import deliveries
 from tocsin.store.dead import By, resend
 from tocsin.store.deliveries import Outcome, Retries, wait
@@ -206,6 +206,7 @@ async def test_a_broken_off_attempt_is_in_doubt_from_then_on(tmp_path: Path) -> 
         now = road.clock.passes(seconds=9)
         released = await settle(road, delivery, Outcome())
         assert (released.state, released.uncertain, released.doubted_at) == ("pending", True, now)
+        assert released.due_at == now + Retries().doubt  # the server may still be at it, however soon we start again
 
 
 async def test_doubt_is_still_dated_after_a_restart(tmp_path: Path) -> None:
@@ -345,6 +346,18 @@ async def test_an_answer_without_a_number_keeps_the_known_one(tmp_path: Path) ->
         assert sent.number == "T1"
         assert await rows(store, NUMBERS) == [("T1", "https://x/T1")]
         assert await rows(store, "select count(*) from notes where kind = 'renumbered'") == [(0,)]
+
+
+async def test_a_note_does_not_change_how_a_ticket_stands_whatever_is_answered(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1")))
+        await road.take(alert(fingerprint="f2"))
+        note = await leased(road)
+        assert (note.action, note.stands) == ("note", "declared")
+        await settle(road, note, Outcome(receipt=Receipt(number="T1", status=TicketStatus.CLOSED)))
+        assert await rows(store, "select status from tickets") == [("declared",)]
 
 
 async def test_a_pending_number_is_still_pending_after_a_restart(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.core import Does
-from following import Both, both
+from following import SOON, Both, both
 from house import alert, rows
 from tocsin import timers
 from tocsin.agreement import CAN, POLICIES, Kind, Ours, compare, policy_of
+from tocsin.errors import DeliveryError, Reason
 from tocsin.model import Record, State, Status, TicketStatus
-from tocsin.reconciling import Progress, Reconciler, Report
+from tocsin.reconciling import Found, Progress, Reconciler, Report, gather, mend
+from tocsin.store.dead import By, drop
+from tocsin.store.deliveries import Outcome, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +33,7 @@ CLOSED = TicketStatus.CLOSED
         (OURS, [THEIRS], []),
         (OURS, [], [Kind.GONE]),
         (replace(OURS, state=State.CLOSED, status=CLOSED), [], []),  # long over, and cleaned up there
+        (replace(OURS, state=State.CLOSED), [], []),  # what is over needs no ticket any more
         (replace(OURS, state=State.CLOSED, status=CLOSED), [replace(THEIRS, status=CLOSED)], []),
         (replace(OURS, state=State.CLOSED, status=CLOSED), [THEIRS], [Kind.OPEN_THERE]),
         (OURS, [replace(THEIRS, status=CLOSED)], [Kind.CLOSED_THERE]),
@@ -54,6 +58,13 @@ def test_every_kind_of_difference_has_a_policy_that_it_can_have() -> None:
 def test_what_a_person_works_on_is_not_closed_over_their_head() -> None:
     assert policy_of(Kind.OPEN_THERE, OURS, {}) == "close"
     assert policy_of(Kind.OPEN_THERE, replace(OURS, touched=True), {}) == "report"
+
+
+def test_nothing_is_made_that_may_be_there_or_that_a_person_did_not_want() -> None:
+    assert policy_of(Kind.GONE, OURS, {}) == "create"
+    assert policy_of(Kind.GONE, replace(OURS, number=""), {}) == "report"
+    assert policy_of(Kind.NO_TICKET, replace(OURS, ticket=False), {}) == "create"
+    assert policy_of(Kind.NO_TICKET, replace(OURS, ticket=False, dropped=True), {}) == "report"
 
 
 async def report(side: Both, *, fix: bool = False) -> list[tuple[str, bool]]:
@@ -160,3 +171,210 @@ async def test_a_system_that_cannot_be_asked_says_so_and_what_was_found_until_th
         )
         (last,) = [one async for one in reconciler.run(fix=False) if not isinstance(one, Progress)]
         assert "502" in last.problem
+
+
+# --- what must not be done ----------------------------------------------------------------------------------------------
+
+
+async def closed(side: Both) -> None:
+    """A ticket that tocsin has closed."""
+    await declared(side)
+    await side.road.take(alert(status=Status.RESOLVED))
+    await side.tell()
+    side.passes(minutes=20)
+    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+    await side.tell()
+    await side.follow()
+    assert side.face.tickets()[0].status == "closed"
+
+
+async def in_doubt_and_dropped(side: Both) -> None:
+    """An opening that was done, whose answer was lost, and that a person gave up."""
+    await side.road.take(alert())
+    side.there.server.script(Does.CREATE, "lost")
+    await side.tell()
+    side.passes(days=8)
+    side.there.server.script(Does.SEARCH, "down")
+    await side.tell()
+    ((dead,),) = await rows(side.store, "select id from deliveries where state = 'dead'")
+    await side.store.run(lambda tx: drop(tx, dead, By("night shift", "enough"), side.there.server.clock()))
+
+
+async def test_what_a_person_has_opened_again_is_not_closed_before_that_was_seen(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await closed(side)
+        side.face.person("1", status="in_progress", note="still broken")
+        assert await report(side, fix=True) == [("open_there", False)]
+        await side.tell()
+        assert side.face.tickets()[0].status == "in_progress"
+        assert (await side.incident())[1] == 1
+
+
+async def test_a_closing_that_was_refused_is_a_persons_and_not_tried_each_time(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        await side.road.take(alert(status=Status.RESOLVED))
+        await side.tell()
+        side.passes(minutes=20)
+        await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+        side.there.server.script(Does.CHANGE, "refused")
+        await side.tell()
+        for _ in range(3):
+            assert await report(side, fix=True) == [("open_there", False)]
+        assert await rows(side.store, "select state from deliveries where action = 'close'") == [("dead",)]
+
+
+async def test_a_ticket_that_a_lagging_search_does_not_find_is_not_made_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        side.there.backend.settle = side.there.server.lag = timedelta(minutes=2)
+        await declared(side)
+        side.face.forget("1")
+        assert await report(side, fix=True) == [("gone", True)]
+        side.there.server.script(Does.CREATE, "lost")
+        for _ in range(6):
+            await side.tell()
+            side.passes(minutes=1)
+        assert [ticket.number for ticket in side.face.tickets()] == ["2"]
+
+
+async def test_a_ticket_that_we_forgot_is_found_before_another_is_made(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        side.there.backend.settle = side.there.server.lag = timedelta(minutes=2)
+        await side.road.take(alert())
+        await side.tell()
+        await side.store.run(lambda tx: tx._connection.execute("delete from tickets"))
+        assert await report(side, fix=True) == [("no_ticket", True)]
+        for _ in range(4):
+            await side.tell()
+            side.passes(minutes=1)
+        assert len(side.face.tickets()) == 1
+        assert await rows(side.store, "select number from tickets") == [("1",)]
+
+
+async def test_a_ticket_whose_number_is_still_to_come_is_not_made_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        await side.store.run(lambda tx: tx._connection.execute("update tickets set number = ''"))
+        side.there.server.lag = timedelta(hours=1)
+        assert await report(side, fix=True) == [("gone", False)]
+        await side.tell()
+        assert len(side.face.tickets()) == 1
+
+
+async def test_what_a_person_has_dropped_is_not_made_but_what_is_found_is_known_from_then_on(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await in_doubt_and_dropped(side)
+        assert await report(side) == [("differs", False)]
+        assert await report(side, fix=True) == [("differs", True)]
+        assert await report(side) == []
+        assert await rows(side.store, "select number from tickets") == [("1",)]
+        side.face.person("1", note="I look into it")
+        await side.follow()
+        assert (await side.incident())[1] == 1
+
+
+async def test_what_a_person_has_dropped_is_not_made(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await in_doubt_and_dropped(side)
+        side.face.forget("1")
+        assert await report(side, fix=True) == [("no_ticket", False)]
+
+
+async def test_two_who_compare_at_the_same_time_make_one_ticket(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.face.forget("1")
+        now = side.there.server.clock()
+        (ours,) = await side.store.run(lambda tx: gather(tx, "remote", now - timedelta(days=7)))
+        found = Found(kind=Kind.GONE, policy="create", told="gone", backend="remote", ours=ours, seen=None)
+        for mended in (True, False):
+            assert await side.store.run(lambda tx: mend(tx, found, now)) is mended
+            await side.tell()
+        assert [ticket.number for ticket in side.face.tickets()] == ["2"]
+
+
+async def test_what_is_said_once_is_not_said_again_and_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        issue = side.face.issues[1]
+        side.face.issues[2] = type(issue)(**{**vars(issue), "id": 2, "journals": []})
+        for mended in (True, False, False):
+            assert await report(side, fix=True) == [("twice", mended)]
+            await side.tell()
+        assert len([note for note in side.face.tickets()[0].notes if "several" in note]) == 1
+
+
+async def test_a_ticket_made_anew_is_new_to_who_looks_at_it(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.face.person("1", assignee="Ines Martin", note="first")
+        await side.follow()
+        side.face.forget("1")
+        await report(side, fix=True)
+        await side.tell()
+        await side.follow()
+        side.face.person("2", note="second")
+        await side.follow()
+        told = [(kind, text) for _, kind, text in await side.notes()]
+        assert [text for kind, text in told if kind == "wrote"] == ["first", "second"]
+        assert [text for kind, text in told if kind == "seen_assignee"] == ["Assigned to Ines Martin."]
+
+
+# --- what must be done --------------------------------------------------------------------------------------------------
+
+
+async def test_a_ticket_that_answers_to_its_old_number_only_has_moved(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        issue = side.face.issues[7] = side.face.issues[1]
+        issue.id = 7
+        assert await report(side) == []
+        del side.face.issues[1]
+        assert await report(side) == [("differs", False)]
+        assert await report(side, fix=True) == [("differs", True)]
+        assert await report(side) == []
+        assert await rows(side.store, "select number from tickets") == [("7",)]
+
+
+@pytest.mark.parametrize("error", [DeliveryError(Reason.UNREADABLE, "too long", retry=True), KeyError("status")])
+async def test_a_ticket_that_cannot_be_looked_at_hides_no_other(tmp_path: Path, error: Exception) -> None:
+    async with both(tmp_path) as side:
+        for number in (1, 2):
+            await side.road.take(alert(fingerprint=f"f{number}", resource=f"web{number}"))
+        await side.tell()
+        await side.follow()
+        side.face.forget("2")
+        ((first,),) = await rows(side.store, "select id from incidents order by n limit 1")
+        search = side.there.backend.search
+
+        async def some(reference: str) -> list[Record]:
+            if reference == first:
+                raise error
+            return await search(reference)
+
+        side.there.backend.search = some
+        reconciler = Reconciler(
+            "remote", side.there.backend, side.store, POLICIES, timedelta(days=7), side.there.server.clock
+        )
+        last = [one async for one in reconciler.run(fix=False)][-1]
+        assert isinstance(last, Report)
+        assert [one.kind for one in last.differences] == ["gone"]
+        assert last.problem
+
+
+async def test_a_problem_that_is_back_after_its_opening_was_refused_gets_a_ticket(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert())
+        (opening,) = await side._claimed()
+        await side.road.take(alert(status=Status.RESOLVED))
+        refused = Outcome(error=DeliveryError(Reason.REFUSED, "no such queue", retry=False))
+        now = side.there.server.clock()
+        await side.store.run(lambda tx: settle(tx, opening, refused, SOON, now))
+        side.passes(minutes=20)
+        await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+        await side.tell()
+        assert await side.incident() == ("closed", 0)
+        await side.road.take(alert())
+        await side.tell()
+        assert len(side.face.tickets()) == 1
+        assert await report(side) == []

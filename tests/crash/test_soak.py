@@ -70,13 +70,13 @@ def settings(url: str, folder: Path) -> dict[str, Any]:
     return {
         "sources": {"test": {"kind": "generic", "open": True}},
         "default_backend": "redmine",
-        "backends": {"redmine": {"kind": "redmine", "concurrency": 16, "poll": "1s", "options": options}},
+        "backends": {"redmine": {"kind": "redmine", "concurrency": 32, "poll": "1s", "options": options}},
         "delivery": {
-            "first_retry": "100ms",
-            "longest_retry": "1s",
+            "first_retry": "50ms",
+            "longest_retry": "500ms",
             "lease": "8s",
-            "doubt": "4s",
-            "breaker": {"failures": 5},
+            "doubt": "3s",
+            "breaker": {"failures": 50},
         },
     }
 
