@@ -141,6 +141,16 @@ async def test_an_answer_from_before_what_we_told_is_not_believed_though_it_come
         assert await side.follower._see(old, side.there.server.clock()) == "later"
 
 
+async def test_a_signed_message_that_answers_what_we_told_is_taken_at_once(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert())
+        await side.tell()
+        side.passes(seconds=1)
+        record = await side.there.backend.read("1")
+        assert record is not None
+        assert await side.follower.take([record])
+
+
 async def test_what_is_told_just_now_is_not_judged(tmp_path: Path) -> None:
     async with both(tmp_path) as side:
         await side.road.take(alert())

@@ -84,6 +84,7 @@ class Follower:
         self._clock = clock
         self._observer = observer or Observer()
         self._named = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._well = True
         self._answers = False
         """Whether it told what changed when it was asked last."""
@@ -105,11 +106,12 @@ class Follower:
         Raises:
             StoreError: It cannot be taken in now.
         """
-        asked_at = self._clock()
+        asked_at = self._clock() + LAG  # the system says it now by itself: it is no older than what we told
         return Sight.LATER not in [await self._see(record, asked_at) for record in records]
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until `stopping`."""
+        self._stopping = stopping
         while not stopping.is_set():
             stopped = await self.tried()
             usual = self._every * (_PATIENCE if stopped else 1)
@@ -204,7 +206,7 @@ class Follower:
             page = await self._store.run(partial(_page, backend=self.name, after=after, tried=tried))
             for named in page.named:
                 failed = 0 if await self._is_read(named, failed) else failed + 1
-            if page.last is None:
+            if page.last is None or self._stopping.is_set():
                 return
             after = page.last
 

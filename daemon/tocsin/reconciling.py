@@ -186,14 +186,16 @@ class Rounds:
         await pause(stopping, self._every.total_seconds())
         while not stopping.is_set():
             for reconciler in self._reconcilers.values():
-                await self._round(reconciler)
+                await self._round(reconciler, stopping)
             await pause(stopping, self._every.total_seconds())
 
-    async def _round(self, reconciler: Reconciler) -> None:
+    async def _round(self, reconciler: Reconciler, stopping: asyncio.Event) -> None:
         try:
             async for line in reconciler.run(fix=self._fix):
                 if isinstance(line, Report):
                     self._told(line)
+                if stopping.is_set():
+                    return
         except StoreError:
             return  # the store says so itself
 

@@ -174,7 +174,8 @@ def _to_be_seen(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, n
     """What this means for who looks at the ticket next: what of it is our doing, and that it was there unknown to us."""
     if delivery.action in _CHANGING and (receipt.graded or receipt.assigned):
         tx.update("graded_sighting", (2 if receipt.assigned else 1, n))
-    if delivery.action == DeliveryAction.OPEN and (delivery.uncertain or delivery.attempts > 1):
+    late = delivery.uncertain or delivery.attempts > 1 or now >= delivery.due_at
+    if delivery.action == DeliveryAction.OPEN and late:
         tx.update("insert_unread_ticket", (delivery.backend, delivery.incident, rows.micros(now)))
 
 
