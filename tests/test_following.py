@@ -331,6 +331,21 @@ async def test_an_impact_that_rises_is_told_as_a_note_to_who_works_on_it(tmp_pat
         assert (ticket.impact, "Impact raised" in ticket.notes[-1]) == ("Low", True)
 
 
+async def test_what_is_back_before_its_closing_was_told_is_opened_again_if_a_person_has_closed_it(
+    tmp_path: Path,
+) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        await resolved(side)
+        await quiet_over(side)  # the closing waits
+        side.face.person("1", status="closed")
+        await side.follow()
+        await side.road.take(alert())
+        await side.tell()
+        assert (await side.incident())[0] == "open"
+        assert side.face.tickets()[0].status == "in_progress"
+
+
 async def test_two_changes_within_one_second_are_both_seen(tmp_path: Path) -> None:
     async with both(tmp_path) as side:
         await declared(side)

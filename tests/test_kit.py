@@ -294,6 +294,8 @@ async def test_a_question_that_is_answered_badly_while_closing_ends_nothing(
         await there.tell(told("close", receipt.number))
         (ticket,) = there.server.face.tickets()
     assert ticket.status == "closed"
+    if Can.NOTES_BACK not in kind.lacks:
+        assert len([note for note in ticket.notes if NOTE["en"] in note]) == 1, "told once, however often it was tried"
 
 
 @all_kinds(Can.READ)

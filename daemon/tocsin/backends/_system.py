@@ -120,12 +120,12 @@ class TicketSystem(ABC):
         record = await self._own(delivery)
         self._require_untouched(delivery, record)
         wanted = self._wanted(delivery, record)
-        if wanted.note and delivery.uncertain and await self.told(record, wanted.mark):
+        tried = delivery.uncertain or delivery.attempts > 1 or bool(delivery.reason)
+        if wanted.note and tried and await self.told(record, wanted.mark):  # an earlier attempt may have come half-way
             wanted = replace(wanted, note="")
         if not wanted.nothing:
             await self.change(record, wanted)
         status = self._after(record, wanted)
-        tried = delivery.uncertain or delivery.attempts > 1
         return Receipt(
             number=record.number,
             url=record.url,

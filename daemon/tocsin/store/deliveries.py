@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tocsin import wording
 from tocsin.errors import DOUBTFUL, DeliveryError, Reason
 from tocsin.folding import next_of
-from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt, TicketStatus
+from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt, State, TicketStatus
 from tocsin.store import keep, rows
 from tocsin.store.apply import ticket_of, ticketed
 
@@ -119,14 +119,24 @@ def _stands(tx: Transaction, n: int, backend: str) -> tuple[TicketStatus | None,
 
 
 def _left_to_people(tx: Transaction, n: int, lease: Delivery) -> Delivery:
-    """The delivery as a note when a person works on its ticket; what has ended may be told anything, and is reopened."""
-    if lease.action not in _CHANGING or lease.stands is None or lease.stands in _ENDED:
+    """The delivery as it may be told, now that people have worked on its ticket.
+
+    One that a person works on gets a note. One that has ended may be told anything; that it is to be open again, because a
+    close that was not told yet is true no more, must then be asked for.
+    """
+    if lease.action not in _CHANGING or lease.stands is None:
         return lease
     entry = tx.live.by_row.get(n)
     incident = entry.incident if entry else keep.read_incident(tx, n)
-    if not (incident.touched and incident.policy.unless_touched):
-        return lease
-    return replace(lease, action=DeliveryAction.NOTE, body=replace(lease.body, action=DeliveryAction.NOTE))
+    if lease.stands in _ENDED:
+        again = lease.action == DeliveryAction.UPDATE and incident.state != State.CLOSED
+        return _as(DeliveryAction.REOPEN, lease) if again else lease
+    left = incident.touched and incident.policy.unless_touched
+    return _as(DeliveryAction.NOTE, lease) if left else lease
+
+
+def _as(action: DeliveryAction, lease: Delivery) -> Delivery:
+    return replace(lease, action=action, body=replace(lease.body, action=action))
 
 
 def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retries, now: datetime) -> Delivery:
