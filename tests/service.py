@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = (sys.executable, *os.environ.get("SERVICE_LAUNCH", "-m tocsin serve --config").split())
+RULES = """
+rules:
+  - id: any
+    match: {source: test}
+    element: {lookup: '{{ resource }}'}
+    impact: {by: severity, critical: interrupted, else: degraded}
+    key: [element, check]
+    close: {after: 1s}
+fallback: {action: record}
+"""
+"""Whatever fires is a ticket, closed soon after it is over: for tests that kill the service."""
 START = 30.0
 """Seconds within which a service must be ready."""
 

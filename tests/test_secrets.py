@@ -6,12 +6,11 @@ import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fakes.core import Behaviour, Clock, Does, Server
+from fakes.core import Behaviour, Does, Now, Server
 from kit import REMOTE, face, server
 from service import Service, running, session, stored, until
 
@@ -37,13 +36,6 @@ select distinct backend from deliveries as waits where state in ('pending', 'lea
   (select 1 from deliveries as dead where dead.backend = waits.backend and dead.state = 'dead')
 """
 """Backends with something to be told that waits for no dead delivery before it."""
-
-
-class Now(Clock):
-    """The real time."""
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC)
 
 
 def secrets() -> list[str]:

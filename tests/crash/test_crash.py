@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from service import Service, session, stored, until
+from service import RULES, Service, session, stored, until
 from ticketserver import Plan, TicketServer
 
 if TYPE_CHECKING:
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 PROBLEMS = 240
 SENDERS = 6
-RULES = """
-rules:
-  - id: any
-    match: {source: test}
-    element: {lookup: '{{ resource }}'}
-    impact: {by: severity, critical: interrupted, else: degraded}
-    key: [element, check]
-    close: {after: 1s}
-fallback: {action: record}
-"""
 FAULTS = {
     "ok": 6,
     "late": 1,

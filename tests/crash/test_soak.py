@@ -8,31 +8,20 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
-from fakes.core import Behaviour, Clock, Server
+from fakes.core import Behaviour, Now, Server
 from fakes.redmine import KEY, Redmine
-from service import Service, session, stored, until
+from service import RULES, Service, session, stored, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BATCH = 25
 CHECKS = 10
-RULES = """
-rules:
-  - id: any
-    match: {source: test}
-    element: {lookup: '{{ resource }}'}
-    impact: {by: severity, critical: interrupted, else: degraded}
-    key: [element, check]
-    close: {after: 1s}
-fallback: {action: record}
-"""
 WEATHER = {
     "ok": 7.0,
     "late": 0.15,
@@ -53,13 +42,6 @@ WEATHER = {
 }
 """Three requests in ten go wrong, in every way that a person need not correct; those that ask for a pause are rare, for the
 whole backend pauses then."""
-
-
-class Now(Clock):
-    """The real time."""
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC)
 
 
 def settings(url: str, folder: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import signal
 import sys
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -18,14 +17,7 @@ sys.path[0] = str(Path(__file__).parents[1])
 
 from aiohttp import web  # noqa: E402 - the folder above is where the fakes are found
 
-from fakes.core import Clock, Does, Face, Route, Server  # noqa: E402
-
-
-class Now(Clock):
-    """The real time."""
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC)
+from fakes.core import Does, Face, Now, Route, Server  # noqa: E402
 
 
 def _face(kind: str) -> type[Face]:

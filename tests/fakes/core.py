@@ -104,6 +104,13 @@ class Clock:
         return self.now
 
 
+class Now(Clock):
+    """The real time."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Seen:
     """One request as it arrived, and what it met."""

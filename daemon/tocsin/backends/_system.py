@@ -50,6 +50,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return self.status is None and self.impact is None and not self.note
 
 
+def has_note(record: Record, mark: str) -> bool:
+    """Whether a note with this mark stands in a ticket as it was read; pure."""
+    return any(mark in note.text for note in record.notes)
+
+
 class TicketSystem(ABC):
     """A ticket system as configured. It reaches the network in its methods only, and keeps nothing but tokens and choices."""
 
@@ -99,10 +104,6 @@ class TicketSystem(ABC):
         """Attach a file to the ticket."""
         raise NotImplementedError(f"{self.name} takes no files")
 
-    async def told(self, record: Record, mark: str) -> bool:
-        """Whether a note with this mark stands in the ticket; by default in the notes that `read` brought."""
-        return any(mark in note.text for note in record.notes)
-
     async def changes(self, since: datetime) -> list[Record]:
         """The tickets of ours that changed at `since` or later, each once; notes may be missing (`read` has them)."""
         raise NotImplementedError(f"{self.name} cannot be asked what changed")
@@ -120,12 +121,12 @@ class TicketSystem(ABC):
         record = await self._own(delivery)
         self._require_untouched(delivery, record)
         wanted = self._wanted(delivery, record)
-        tried = delivery.uncertain or delivery.attempts > 1 or bool(delivery.reason)
-        if wanted.note and tried and await self.told(record, wanted.mark):  # an earlier attempt may have come half-way
+        if has_note(record, wanted.mark):  # an earlier attempt came half-way, whatever it ended with
             wanted = replace(wanted, note="")
         if not wanted.nothing:
             await self.change(record, wanted)
         status = self._after(record, wanted)
+        tried = delivery.uncertain or delivery.attempts > 1 or bool(delivery.reason)
         return Receipt(
             number=record.number,
             url=record.url,

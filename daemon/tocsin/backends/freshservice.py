@@ -151,7 +151,7 @@ class Backend(TicketSystem):
 
     async def change(self, record: Record, wanted: Wanted) -> None:
         """POST the note, then PUT the rest."""
-        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
+        if wanted.note:
             note = {"body": _texts.as_html(wanted.note), "private": self._options.notes == "private"}
             said = await self._api.ask("POST", f"api/v2/tickets/{record.number}/notes", as_json(note))
             an_object(said, "conversation", self.name)

@@ -248,7 +248,7 @@ class Backend(TicketSystem):
     async def change(self, record: Record, wanted: Wanted) -> None:
         """POST the comment, then POST and DELETE labels one by one, last PATCH the state."""
         path = self._path(record.number)
-        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
+        if wanted.note:
             said = await self._api.ask("POST", f"{path}/comments", as_json({"body": fenced(wanted.note)}))
             required(said, "id", self.name)
         if wanted.status or wanted.impact:

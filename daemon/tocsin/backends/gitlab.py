@@ -242,7 +242,7 @@ class Backend(TicketSystem):
     async def change(self, record: Record, wanted: Wanted) -> None:
         """POST the note, then PUT labels and state in one; both are read in the answer, for labels may be dropped."""
         path = self._path(record.number)
-        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
+        if wanted.note:
             await self._say(path, fenced(wanted.note))
         add, remove = list[str](), list[str]()
         if wanted.impact:

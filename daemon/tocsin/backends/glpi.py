@@ -138,19 +138,15 @@ class Backend(TicketSystem):
         return self._record(item, tuple(await self._talk.notes(number)))
 
     async def change(self, record: Record, wanted: Wanted) -> None:
-        """What happened first, as a solution where the ticket is solved by it; then status and impact.
-
-        These are several calls: what an earlier attempt has written is not written again, whatever it ended with.
-        """
+        """What happened first, as a solution where the ticket is solved by it; then status and impact."""
         target = self.statuses.word(wanted.status) if wanted.status else None
         done = record.status in ENDED or record.status == TicketStatus.REPAIRED
-        note = "" if await self.told(record, wanted.mark) else wanted.note
-        solves = target in _DONE and not done and bool(note)
+        solves = target in _DONE and not done and bool(wanted.note)
         reopens = done and target is not None and target not in _DONE
-        text = _texts.as_html(note)
+        text = _texts.as_html(wanted.note)
         if solves:
             await self._talk.solve(record.key, text)
-        elif note:
+        elif wanted.note:
             await self._talk.follow_up(record.key, text, private=self._options.private, reopen=reopens)
         fields = {} if target is None or (solves and target == _SOLVED) else {"status": int(target)}
         if wanted.impact:

@@ -148,17 +148,17 @@ class Backend(TicketSystem):
         return self._record(exact[0]) if exact else None
 
     async def change(self, record: Record, wanted: Wanted) -> None:
-        """The note with the first step, the impact before; each step is a call, and none is made twice.
-
-        What an earlier attempt has written is not written again, whatever it ended with.
-        """
+        """The note with the first step, the impact before; each step is a call, and none is made twice."""
         target = self.statuses.word(wanted.status) if wanted.status else None
         way = steps(record.state, target) if target else []
-        note = "" if await self.told(record, wanted.mark) else wanted.note
-        log = {f"{self._options.log}_log": {"add_item": {"message": note, "format": "text"}}} if note else {}
+        log = (
+            {f"{self._options.log}_log": {"add_item": {"message": wanted.note, "format": "text"}}}
+            if wanted.note
+            else {}
+        )
         if wanted.impact:
             await self._one("core/update", key=record.key, fields={**self._level(wanted.impact), **log})
-        elif note and not way:
+        elif wanted.note and not way:
             await self._one("core/update", key=record.key, fields=log)
         if way and not wanted.impact:
             await self._step(record, way.pop(0), {**log}, wanted)

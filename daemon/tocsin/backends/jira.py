@@ -244,7 +244,7 @@ class Backend(TicketSystem):
         reopening = wanted.status is not None and wanted.action == DeliveryAction.REOPEN
         if wanted.status and reopening:
             await self._move(record, wanted.status)
-        if wanted.note and not any(wanted.mark in note.text for note in record.notes):
+        if wanted.note:
             await self._say(record.number, wanted.note)
         if wanted.impact and self._options.impact_field:
             body = as_json({"fields": self._impact(wanted.impact)})

@@ -190,14 +190,12 @@ class Backend(TicketSystem):
 
     async def change(self, record: Record, wanted: Wanted) -> None:
         """The operations `add_note` and `update`, `close` or `reopen`: a note goes first, but not into what is over."""
-        told = any(wanted.mark in one.text for one in record.notes)
-        note = "" if told else wanted.note
-        if note and record.status not in _OVER:
-            await self._note(record, note)
+        if wanted.note and record.status not in _OVER:
+            await self._note(record, wanted.note)
         if wanted.status or wanted.impact:
             await self._update(record, wanted)
-        if note and record.status in _OVER:
-            await self._note(record, note)
+        if wanted.note and record.status in _OVER:
+            await self._note(record, wanted.note)
 
     async def attach(self, record: Record, file: File) -> None:
         """The operation `attach`."""

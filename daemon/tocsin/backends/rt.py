@@ -141,11 +141,8 @@ class Backend(TicketSystem):
         return self._record(ticket, await _rt_notes.notes(self._api, number, self.name))
 
     async def change(self, record: Record, wanted: Wanted) -> None:
-        """What happened first, then PUT /ticket/ID: RT answers 200 whatever came of it, so it is read back.
-
-        These are several calls: what an earlier attempt has written is not written again, whatever it ended with.
-        """
-        if wanted.note and not await self.told(record, wanted.mark):
+        """What happened first, then PUT /ticket/ID: RT answers 200 whatever came of it, so it is read back."""
+        if wanted.note:
             await self._say(record, wanted)
         fields = self._impact(wanted.impact, {}) if wanted.impact else {}
         if wanted.status:

@@ -31,7 +31,7 @@ from tocsin.backends._servicenow_check import Check
 from tocsin.backends._servicenow_options import Options, impacts, statuses
 from tocsin.backends._servicenow_table import SHOWN, SYS_ID, Rows, Tables, journal_text, judge, quoted, raw, shown
 from tocsin.backends._shape import an_object, at, each, strange
-from tocsin.backends._system import ENDED, TicketSystem, Wanted
+from tocsin.backends._system import ENDED, TicketSystem, Wanted, has_note
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Payload, Record, Snapshot, TicketStatus
 
@@ -265,9 +265,9 @@ class Backend(TicketSystem):
             stands = await self.read(record.number)
         except DeliveryError:
             return  # it was taken as far as is known
-        if stands and stands.notes and not await self.told(stands, wanted.mark):
-            told = f"{record.number} of {self.name} is {record.state or record.status} and takes no notes any more"
-            raise DeliveryError(Reason.REFUSED, f"{told}; reopen it, or drop the delivery", retry=False)
+        if stands and stands.notes and not has_note(stands, wanted.mark):
+            why = f"{record.number} of {self.name} is {record.state or record.status} and takes no notes any more"
+            raise DeliveryError(Reason.REFUSED, f"{why}; reopen it, or drop the delivery", retry=False)
 
     def _record(self, row: dict[str, Any], notes: tuple[Any, ...] = ()) -> Record:
         sys_id = raw(row, "sys_id")
