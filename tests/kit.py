@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from deliveries import Pauses, delivery
 from fakes.core import START, Face, Server
 from tocsin.backends import Backend, Kind, Outside, build, hand_over, kinds, open_session
-from tocsin.errors import DOUBTFUL, DeliveryError
+from tocsin.errors import DeliveryError
 from tocsin.model import Delivery, Receipt, TicketStatus
 
 if TYPE_CHECKING:
@@ -104,14 +104,13 @@ class World:
 def doubted(one: Delivery, error: DeliveryError, world: World) -> Delivery:
     """The delivery as it is claimed the next time, after this error; time has passed."""
     now = world.server.clock()
-    leaves_doubt = error.reason in DOUBTFUL and not error.harmless
     one = replace(
         one,
         attempts=one.attempts + 1,
-        uncertain=one.uncertain or leaves_doubt,
-        doubted_at=now if leaves_doubt else one.doubted_at,
+        uncertain=one.uncertain or error.doubts,
+        doubted_at=now if error.doubts else one.doubted_at,
     )
-    span = max(error.after or timedelta(0), WAIT if leaves_doubt else timedelta(seconds=5))
+    span = max(error.after or timedelta(0), WAIT if error.may_be_under_way else timedelta(seconds=5))
     world.server.clock.advance(seconds=span.total_seconds())
     return one
 

@@ -136,7 +136,7 @@ def test_wrong_credentials_stop_it_until_a_careful_probe() -> None:
     assert told(DONE, breaker=breaker) == breaker
 
 
-@pytest.mark.parametrize("outcome", [STOP, failure(), failure(Reason.BROKEN), failure(Reason.SETTLING)], ids=str)
+@pytest.mark.parametrize("outcome", [STOP, failure(), failure(Reason.BROKEN)], ids=str)
 def test_probes_of_a_stopped_backend_come_seldom(outcome: DeliveryError) -> None:
     breaker, waits = told(STOP), []
     for _ in range(6):
@@ -145,6 +145,13 @@ def test_probes_of_a_stopped_backend_come_seldom(outcome: DeliveryError) -> None
         waits.append((due(breaker) - now) / timedelta(minutes=1))
     assert waits == [10, 20, 40, 60, 60, 60]
     assert (breaker.state, breaker.since, breaker.reason) == (State.STOPPED, T0, "unauthorized: no")
+
+
+@pytest.mark.parametrize("reason", [Reason.SETTLING, Reason.NUMBER_PENDING])
+def test_a_probe_that_only_looked_leaves_the_next_one_its_turn(reason: Reason) -> None:
+    breaker = told(STOP)
+    after = told(failure(reason), breaker=breaker, now=due(breaker))
+    assert (after.state, allowance(after, 8, due(breaker))) == (State.STOPPED, 1)
 
 
 def test_a_stop_counts_for_more_than_an_open_breaker() -> None:

@@ -116,6 +116,32 @@ async def refused_update(told: Desk) -> None:
     assert await told.states() == [(1, "open", "sent"), (2, "update", "dead")]
 
 
+async def test_an_open_that_is_dead_when_the_problem_is_over_leaves_no_ticket_behind(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await refused_open(told)
+        await told.resolves()
+        told.road.clock.passes(minutes=15)
+        await told.store.run(lambda tx: timers.tick(tx, told.road.clock.now))
+        assert {state for _, _, state in await told.states()} == {"cancelled"}
+        assert await rows(told.store, "select state, declared from incidents") == [("closed", 0)]
+
+
+async def test_what_is_sent_again_after_long_is_tried_for_long_again(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await told.fires()
+        busy = DeliveryError(Reason.UNAVAILABLE, "busy", retry=True)
+        (delivery,) = await told.claim()
+        told.road.clock.passes(days=8)
+        assert (await told.settle(delivery, Outcome(error=busy))).state == "dead"
+        await told.resend()
+        assert (await told.fails(busy)).state == "pending"
+    async with desk(tmp_path) as told:  # also after a start
+        told.road.clock.passes(days=9)
+        (delivery,) = await told.claim()
+        told.road.clock.passes(days=6)
+        assert (await told.settle(delivery, Outcome(error=busy))).state == "dead"
+
+
 # --- sending again ---------------------------------------------------------------------------------------------------
 
 

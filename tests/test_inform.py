@@ -378,6 +378,20 @@ async def test_when_a_person_closes_the_ticket_the_informed_hear_of_it(tmp_path:
         assert ended == [("noc", "open", "sent"), ("partner", "open", "cancelled"), ("noc", "close", "sent")]
 
 
+async def test_where_a_person_works_on_the_ticket_the_informed_hear_all_the_same_that_it_is_over(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        road = Road(store, Clock(), rules(backend="desk"))
+        await road.take(alert())
+        assert await told(road, "noc") == ["noc open"]
+        assert await seen(road, TicketStatus.IN_PROGRESS)
+        await road.take(alert(status=Status.RESOLVED))
+        assert await told(road, "noc") == ["noc update"]
+        statuses = "select json_extract(body, '$.status') from deliveries where backend = 'noc' order by id"
+        assert await rows(store, statuses) == [("declared",), ("repaired",)]
+
+
 # --- what people see of it -------------------------------------------------------------------------------------------
 
 

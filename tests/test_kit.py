@@ -224,6 +224,24 @@ async def test_a_note_whose_answer_was_lost_is_not_written_twice(kind: Kind, beh
     assert len([note for note in ticket.notes if NOTE["en"] in note]) == 1
 
 
+@all_kinds(Can.NOTE, Can.NOTES_BACK)
+@pytest.mark.parametrize("behaviour", [*QUICK, Behaviour.DROPPED, Behaviour.DOWN, Behaviour.LIMITED, Behaviour.BUSY])
+async def test_a_note_that_may_stand_is_looked_for_whatever_the_question_meets(
+    kind: Kind, behaviour: Behaviour
+) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    for good in range(4):
+        async with world(kind) as there:
+            receipt = await there.opened()
+            there.server.script(Does.CHANGE, Behaviour.FAILED)
+            one = told("note", receipt.number)
+            one = doubted(one, await there.fail(one), there)
+            there.server.plan.after(good, behaviour)
+            await there.tell(one)
+            (ticket,) = there.server.face.tickets()
+        assert len([note for note in ticket.notes if NOTE["en"] in note]) == 1, f"after {good} requests"
+
+
 @all_kinds(Can.IMPACT)
 async def test_a_change_of_impact_arrives(kind: Kind) -> None:
     async with world(kind) as there:
@@ -298,6 +316,50 @@ async def test_a_question_that_is_answered_badly_while_closing_ends_nothing(
         assert len([note for note in ticket.notes if NOTE["en"] in note]) == 1, "told once, however often it was tried"
 
 
+NOT_DONE = pytest.mark.parametrize("behaviour", [Behaviour.LIMITED, Behaviour.FORBIDDEN])
+"""Answers that leave no doubt about the request that they answer."""
+MOST = 12
+"""So many requests no delivery takes."""
+
+
+@KINDS
+@NOT_DONE
+async def test_an_opening_that_leaves_no_doubt_has_made_nothing(kind: Kind, behaviour: Behaviour) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    for good in range(MOST):
+        async with world(kind) as there:
+            there.server.plan.after(good, behaviour)
+            ended = await there.attempt(delivery(number=""))
+            if isinstance(ended, Receipt):
+                return
+            assert ended.doubts or there.server.face.tickets() == [], f"after {good} requests: {ended}"
+            assert good or not ended.partly, "the first request was not done"
+    raise AssertionError("it never came to its end")
+
+
+@KINDS
+@NOT_DONE
+@pytest.mark.parametrize("action", ["close", "update", "reopen"])
+async def test_an_attempt_that_leaves_no_doubt_has_changed_nothing(
+    kind: Kind, action: str, behaviour: Behaviour
+) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    for good in range(MOST):
+        async with world(kind) as there:
+            receipt = await there.opened()
+            if action == "reopen" and not {Can.CLOSE, Can.REOPEN} & kind.lacks.keys():
+                await there.tell(told("close", receipt.number))
+            before = repr(there.server.face.tickets())
+            there.server.plan.after(good, behaviour)
+            ended = await there.attempt(told(action, receipt.number, id=19, body={"impact": Impact.NONE}))
+            if isinstance(ended, Receipt):
+                return
+            after = repr(there.server.face.tickets())
+            assert ended.doubts or after == before, f"after {good} requests: {ended}"
+            assert good or not ended.partly, "the first request was not done"
+    raise AssertionError("it never came to its end")
+
+
 @all_kinds(Can.READ)
 @pytest.mark.parametrize("action", ["update", "note", "close", "reopen"])
 @pytest.mark.parametrize("reference", ["OTHER", ""])
@@ -313,6 +375,27 @@ async def test_a_ticket_that_does_not_carry_our_reference_is_never_changed(
     assert (error.reason, error.retry) == (Reason.MISMATCH, False)
     assert after == before
     assert not there.server.asked(Does.CHANGE)
+
+
+@all_kinds(Can.READ)
+@pytest.mark.parametrize(
+    "behaviour",
+    [Behaviour.UNAUTHORIZED, Behaviour.REDIRECT, Behaviour.BUSY, Behaviour.DOWN, Behaviour.WRONG, Behaviour.EMPTY],
+)
+@pytest.mark.parametrize("good", range(3))
+async def test_a_question_that_is_not_answered_makes_no_ticket_gone(
+    kind: Kind, behaviour: Behaviour, good: int
+) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    async with world(kind) as there:
+        receipt = await there.opened()
+        there.server.plan.after(good, behaviour)
+        try:
+            record = await there.backend.read(receipt.number)
+        except DeliveryError:
+            return
+        assert record, f"after {good} requests"
+        assert record.number == receipt.number
 
 
 @all_kinds(Can.READ)

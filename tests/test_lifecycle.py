@@ -279,6 +279,15 @@ def test_flapping_is_told_once_and_then_no_more() -> None:
     assert all(len(change.notes) == 1 for change in told)
 
 
+def test_where_a_person_works_flapping_is_a_note_and_those_who_are_informed_get_the_update() -> None:
+    policy = Policy(flap=Flap(changes=2, within=timedelta(hours=1), quiet=timedelta(minutes=30)))
+    touched = done(advance(opened(policy=policy), TicketSeen(actor="Alice"), at(minutes=1))).incident
+    clear = done(advance(touched, Resolved(what="disk"), at(minutes=2)))
+    again = done(advance(clear.incident, fired(policy=policy), at(minutes=3)))
+    assert again.incident.flapping
+    assert [(change.deliveries, change.informs) for change in (clear, again)] == [((NOTE,), (UPDATE,))] * 2
+
+
 def test_a_flapping_incident_closes_only_after_its_flap_quiet_time() -> None:
     policy = Policy(flap=Flap(changes=3, within=timedelta(hours=1), quiet=timedelta(minutes=30)))
     last = flap_after(3, policy)[-1].incident

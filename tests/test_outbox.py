@@ -175,6 +175,23 @@ async def test_doubt_is_dated(tmp_path: Path, error: DeliveryError, *, doubted: 
         assert await rows(store, "select uncertain, doubted_at from deliveries") == [(int(doubted), at)]
 
 
+async def test_what_was_done_in_part_is_in_doubt_takes_nothing_in_and_is_tried_again_at_the_usual_time(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        await settle(road, await leased(road), Outcome(receipt=Receipt(number="T1")))
+        await road.take(alert(severity="minor"))
+        error = failure(Reason.RATE_LIMITED)
+        error.partly = True
+        settled = await settle(road, await leased(road), Outcome(error=error))
+        assert settled.uncertain
+        assert settled.due_at - road.clock.now <= Retries().first, "nothing is under way there that would be waited for"
+        await road.take(alert(severity="critical"))
+        assert len(await rows(store, "select id from deliveries where state = 'pending'")) == 2
+
+
 async def test_doubt_lasts_until_a_receipt_and_only_a_real_attempt_renews_it(tmp_path: Path) -> None:
     async with opened(tmp_path, backend="remote") as store:
         road = Road(store, Clock())

@@ -154,6 +154,7 @@ async def test_the_schema_steps_run_once(tmp_path: Path) -> None:
         "0006_tmf621",
         "0007_sightings",
         "0008_following",
+        "0009_resent",
     ]
 
 

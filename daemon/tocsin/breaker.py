@@ -25,6 +25,8 @@ _OF_THE_SYSTEM = frozenset(
 """These say that the ticket system itself is not well: the next delivery would hardly fare better."""
 _ANSWERS = frozenset({Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH, Reason.TOUCHED})
 """These are answers of a ticket system that works, though not the ones that were hoped for."""
+_LOOKED = frozenset({Reason.SETTLING, Reason.NUMBER_PENDING})
+"""A look-up was answered, and nothing more was asked: whether it takes anything, the next delivery finds out."""
 _ASKING = frozenset({Reason.RATE_LIMITED, Reason.UNAVAILABLE})
 """With these, `after` is how long the system itself asks to be left alone."""
 _WIDE = 100
@@ -93,7 +95,7 @@ def after(breaker: Breaker, outcome: DeliveryError | None, limits: Limits, now: 
     """
     if outcome is None or (outcome.reason in _ANSWERS and not outcome.stops):
         return _after_answer(breaker, now)
-    if outcome.stops or breaker.state == State.STOPPED:
+    if outcome.stops or (breaker.state == State.STOPPED and outcome.reason not in _LOOKED):
         return _stopped(breaker, outcome, limits, now)
     if outcome.reason in _OF_THE_SYSTEM:
         return _after_failure(breaker, outcome, limits, now)

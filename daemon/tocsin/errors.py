@@ -180,6 +180,18 @@ class DeliveryError(TocsinError):
         self.after = after
         self.stops = stops
         self.harmless = harmless
+        self.partly = False
+        """A part of it was done before it failed."""
+
+    @property
+    def doubts(self) -> bool:
+        """Whether it may have been done all the same, wholly or in part."""
+        return self.partly or self.may_be_under_way
+
+    @property
+    def may_be_under_way(self) -> bool:
+        """Whether the system may have done it, or may still be at it, without our knowing."""
+        return self.reason in DOUBTFUL and not self.harmless
 
 
 class TouchedError(DeliveryError):

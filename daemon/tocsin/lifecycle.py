@@ -294,13 +294,19 @@ def _flapped(before: Incident, after: Incident, note: Note) -> Change:
     """Tell the change, unless it flaps: then tell once that it does, and no more until it is quiet."""
     flap = after.policy.flap
     if not after.flapping or flap is None:
-        action = DeliveryAction.NOTE if after.touched else DeliveryAction.UPDATE
-        return Change(incident=after, notes=(note,), deliveries=(action,))
+        return _updated(after, note)
     if before.flapping:
         return Change(incident=after, notes=(note,))
     words = {"count": len(after.changes), "within": wording.span(flap.within), "quiet": wording.span(flap.quiet)}
     text = {language: note.text[language] + wording.FLAPPING[language].format(**words) for language in LANGUAGES}
-    return Change(incident=after, notes=(replace(note, text=text),), deliveries=(DeliveryAction.UPDATE,))
+    return _updated(after, replace(note, text=text))
+
+
+def _updated(after: Incident, note: Note) -> Change:
+    """An update; only a note where a person works on the ticket, which is no concern of those that are informed."""
+    if not after.touched:
+        return Change(incident=after, notes=(note,), deliveries=(DeliveryAction.UPDATE,))
+    return Change(incident=after, notes=(note,), deliveries=(DeliveryAction.NOTE,), informs=(DeliveryAction.UPDATE,))
 
 
 def _ticked(incident: Incident, now: datetime) -> Change | None:

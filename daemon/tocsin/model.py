@@ -329,7 +329,7 @@ class Change(Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     deliveries: tuple[DeliveryAction, ...] = ()
     informs: tuple[DeliveryAction, ...] = ()
-    """What only the informed backends must be told: the declaring one knows it already."""
+    """What the informed backends are told instead, where that differs from what the declaring one is told."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -365,6 +365,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     due_at: datetime
     made_at: datetime | None = None
     """When it was made; always known of one that is in the store."""
+    resent_at: datetime | None = None
+    """When a person had it sent again, once dead."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     uncertain: bool = False

@@ -307,7 +307,9 @@ def _judged(lane: _Lane, delivery: Delivery, outcome: Outcome) -> Outcome:
     if lane.refused.setdefault(delivery.id, lane.sent) == lane.sent:
         return outcome
     why = f"{error.detail} (others go through: only this one is refused)"
-    return Outcome(error=DeliveryError(error.reason, why, retry=True, after=_ASIDE, harmless=error.harmless))
+    alone = DeliveryError(error.reason, why, retry=True, after=_ASIDE, harmless=error.harmless)
+    alone.partly = error.partly
+    return Outcome(error=alone)
 
 
 def _is_quiet(error: DeliveryError) -> bool:

@@ -78,12 +78,21 @@ class Plan:
         self.scripts: dict[Does, deque[Behaviour]] = {}
         self.faults = {Behaviour(name): weight for name, weight in (faults or {"ok": 1}).items()}
         self._dice = random.Random(seed)
+        self._after: tuple[int, Behaviour] | None = None
 
     def script(self, does: Does, *behaviours: str) -> None:
         """The next requests of this purpose meet these, in order."""
         self.scripts.setdefault(does, deque()).extend(Behaviour(one) for one in behaviours)
 
+    def after(self, good: int, behaviour: str) -> None:
+        """So many requests go well, whatever they are for; the next one meets this."""
+        self._after = (good, Behaviour(behaviour))
+
     def next(self, does: Does) -> Behaviour:
+        if self._after:
+            good, behaviour = self._after
+            self._after = (good - 1, behaviour) if good else None
+            return Behaviour.OK if good else behaviour
         scripted = self.scripts.get(does)
         if scripted:
             return scripted.popleft()

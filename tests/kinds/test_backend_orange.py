@@ -448,9 +448,11 @@ EMPTY = {"body": {"tickets": []}}
 
 
 @asynccontextmanager
-async def speaking(*answers: Any, mapping: bytes = OWN, **options: Any) -> AsyncIterator[tuple[Scripted, Backend]]:
-    """A backend with a mapping of its own, and a server that gives these answers."""
-    server = Scripted(TOKEN, *answers)
+async def speaking(
+    *answers: Any, mapping: bytes = OWN, token: Any = TOKEN, **options: Any
+) -> AsyncIterator[tuple[Scripted, Backend]]:
+    """A backend with a mapping of its own, and a server that gives these answers, to the question for a token first."""
+    server = Scripted(token, *answers)
     app = web.Application()
     app.router.add_route("*", "/{anything:.*}", server.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -464,6 +466,17 @@ async def speaking(*answers: Any, mapping: bytes = OWN, **options: Any) -> Async
             yield server, build("orange", "portal", given, there)
     finally:
         await runner.cleanup()
+
+
+async def test_a_gateway_that_wants_a_token_asked_for_less_often_is_not_stopped_for() -> None:
+    busy = {"status": 403, "body": {"code": 53, "message": "Too many requests", "description": "Slow down."}}
+    wrong = {"status": 401, "body": {"error": "invalid_client"}}
+    for answer, stops in ((busy, False), (wrong, True)):
+        async with speaking(mapping=OWN, token=answer) as (_, backend):
+            with pytest.raises(DeliveryError) as caught:
+                await hand_over(backend, delivery(number=""), NOW)
+        assert (caught.value.reason == Reason.RATE_LIMITED, caught.value.stops) == (not stops, stops)
+        assert not caught.value.doubts
 
 
 async def test_a_ticket_is_written_where_the_mapping_says() -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from tocsin.backends._http import Answer, Request, call, decoded, refusal
 from tocsin.backends._login import NOBODY, Login
+from tocsin.backends._progress import step
 
 if TYPE_CHECKING:
     from tocsin.backends import Outside
@@ -138,6 +139,8 @@ class Api:
         error = self._judge(answer, request, self._outside.clock())
         if error is not None:
             raise error
+        if method != "GET":
+            step(method)
         return answer, request
 
     async def _renewed(self, answer: Answer, request: Request) -> tuple[Answer, Request]:

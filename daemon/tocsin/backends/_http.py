@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -173,6 +174,17 @@ _STOPPING = frozenset({Reason.UNAUTHORIZED, Reason.MISCONFIGURED})
 """Trying again in this way makes nothing better, and may lock the account: a person has to look at the settings."""
 
 
+class AnswerError(DeliveryError):
+    """An answer that is no success, with its status."""
+
+    status = 0
+
+
+def is_forbidden(error: DeliveryError) -> bool:
+    """Whether we are known, and may not do this."""
+    return isinstance(error, AnswerError) and error.status == HTTPStatus.FORBIDDEN
+
+
 def meaning(status: int) -> Reason | None:
     """Why a status is no success; None for a success."""
     return _EXPLICIT.get(status) or _BY_HUNDRED.get(status // 100)
@@ -187,7 +199,9 @@ def refusal(answer: Answer, request: Request, now: datetime) -> DeliveryError | 
     said = excerpt(answer.body, request)
     detail = f"{request.where}: {answer.status}{f' {said!r}' if said else ''}; {_HINTS[reason]}"
     after = retry_after(answer.headers.get("Retry-After", ""), now) if retry else None
-    return DeliveryError(reason, detail, retry=retry, after=after, stops=reason in _STOPPING)
+    error = AnswerError(reason, detail, retry=retry, after=after, stops=reason in _STOPPING)
+    error.status = answer.status
+    return error
 
 
 def decoded(answer: Answer, request: Request) -> Any:

@@ -17,7 +17,7 @@ from tocsin.backends._http import Answer, Request, call, decoded, refusal, unrea
 from tocsin.errors import DeliveryError, Reason, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from tocsin.backends import Outside
@@ -111,6 +111,7 @@ class ClientCredentials:
         allowed: timedelta = timedelta(seconds=10),
         in_body: bool = False,
         more: Mapping[str, str] | None = None,
+        judge: Callable[[Answer, Request, datetime], DeliveryError | None] = refusal,
     ) -> None:
         """Take where the token is asked for, and as whom.
 
@@ -123,10 +124,12 @@ class ClientCredentials:
             allowed: time for the whole answer.
             in_body: send id and secret in the form instead of as a basic credential.
             more: further fields of the form.
+            judge: what an answer of the token endpoint means.
         """
         self._request = _token_request(token_url, (client, client_secret), scope, more or {}, in_body=in_body)
         self._outside = outside
         self._allowed = allowed
+        self._judge = judge
         self._lock = asyncio.Lock()
         self._token = ""
         self._until: datetime | None = None
@@ -159,10 +162,10 @@ class ClientCredentials:
             raise
 
     def _take(self, answer: Answer, now: datetime) -> None:
-        if answer.status in _REFUSED:
+        error = self._judge(answer, self._request, now)
+        if answer.status in _REFUSED and not (error and error.retry and not error.stops):
             why = f"{self._request.where}: {answer.status}; the client's id or secret is not accepted: correct it"
             raise DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
-        error = refusal(answer, self._request, now)
         if error is not None:
             raise error
         said = decoded(answer, self._request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.backends import Finding, Level
+from tocsin.backends._http import is_forbidden
 from tocsin.backends._servicenow_table import raw, shown
 from tocsin.errors import DeliveryError, Reason
 
@@ -57,7 +58,7 @@ class Check:
         try:
             page = await self._tables.rows("sys_user", "sys_id=javascript:gs.getUserID()", ("user_name",), limit=1)
         except DeliveryError as error:
-            if error.reason not in (Reason.REFUSED, Reason.NOT_FOUND) and " 403 " not in str(error):
+            if error.reason not in (Reason.REFUSED, Reason.NOT_FOUND) and not is_forbidden(error):
                 raise
             page = None
         name = raw(page.rows[0], "user_name") if page and page.rows else ""

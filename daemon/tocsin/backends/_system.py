@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from tocsin.backends import _texts
 from tocsin.backends._api import File
 from tocsin.backends._can import Can
+from tocsin.backends._progress import counting
 from tocsin.errors import DeliveryError, Reason, TouchedError
 from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
 
@@ -124,7 +125,8 @@ class TicketSystem(ABC):
         if has_note(record, wanted.mark):  # an earlier attempt came half-way, whatever it ended with
             wanted = replace(wanted, note="")
         if not wanted.nothing:
-            await self.change(record, wanted)
+            with counting():
+                await self.change(record, wanted)
         status = self._after(record, wanted)
         tried = delivery.uncertain or delivery.attempts > 1 or bool(delivery.reason)
         return Receipt(
@@ -145,7 +147,8 @@ class TicketSystem(ABC):
         return None
 
     async def _open(self, body: Snapshot) -> Receipt:
-        record = await self.create(body)
+        with counting():
+            record = await self.create(body)
         remarks = [record.remark, await self._attached(record, body)]
         if record.reference != body.reference:
             lost = f"{self.name} did not keep our reference {body.reference}: the ticket cannot be found again by it"

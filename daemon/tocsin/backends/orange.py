@@ -323,5 +323,6 @@ def _login_for(name: str, options: Options, token_url: str, outside: Outside) ->
         outside,
         scope=options.scope,
         allowed=options.timeout,
+        judge=judge,
     )
     return Keyed(client, _login.secret(name, "key_file", options.key_file, outside))

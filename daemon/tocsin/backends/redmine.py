@@ -30,7 +30,7 @@ from tocsin.backends import Finding, Level, _login, _redmine_check, _redmine_wor
 from tocsin.backends._api import Api, Body, File, as_json
 from tocsin.backends._carried import carried, ignored
 from tocsin.backends._document import reach
-from tocsin.backends._http import decoded
+from tocsin.backends._http import decoded, is_forbidden
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
 from tocsin.backends._redmine_check import ANY_STATUS
@@ -120,7 +120,7 @@ class Backend(TicketSystem):
         try:
             return await self._record(await self._issue(number, "journals"))
         except DeliveryError as error:
-            if error.reason == Reason.UNAUTHORIZED:
+            if is_forbidden(error):
                 await self._require_sight(number, error)
             elif error.reason != Reason.NOT_FOUND:
                 raise
@@ -219,11 +219,15 @@ class Backend(TicketSystem):
         return project
 
     async def _issue(self, number: str, include: str) -> dict[str, Any]:
-        """An issue; without its journals, where they are more than an answer may hold."""
+        """An issue; without its journals, where they are more than an answer may hold.
+
+        That is not believed the first time: whoever does not see a note of ours writes it again.
+        """
         path = f"issues/{quote(number, safe='')}.json"
-        answer, request = await self._api.answer("GET", path, query={"include": include})
-        if answer.cut:
-            answer, request = await self._api.answer("GET", path)
+        for query in ({"include": include}, {"include": include}, {}):
+            answer, request = await self._api.answer("GET", path, query=query)
+            if not answer.cut:
+                break
         return an_object(decoded(answer, request), "issue", self.name)
 
     async def _put(self, record: Record, issue: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from tocsin.backends._api import Api, File, as_json
 from tocsin.backends._can import Can
 from tocsin.backends._carried import carried, ignored
 from tocsin.backends._choices import Choices
+from tocsin.backends._http import is_forbidden
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
 from tocsin.backends._rt_options import Options
@@ -130,7 +131,7 @@ class Backend(TicketSystem):
         try:
             ticket = await self._api.find(f"ticket/{number}")
         except DeliveryError as error:
-            if error.reason == Reason.UNAUTHORIZED:
+            if is_forbidden(error):
                 await self._require_sight(number, error)
                 return None
             raise

@@ -39,6 +39,7 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "User-Agent": "tocsin",
 }
+_NOWHERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 _NUMBER = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f]{1,200}")
 """What may stand for a ticket number: one line that cannot lead an address elsewhere."""
 
@@ -106,6 +107,7 @@ class Backend:
         """POST it. Guarantees that a ticket is only believed when the answer gives its number."""
         request = self.request(delivery)
         answer = await self._send(request)
+        self._require_there(answer, request)
         self._require_ok(answer, request)
         opens = delivery.action == DeliveryAction.OPEN
         said = decoded(answer, request) if opens or answer.body or self._options.success else None
@@ -207,6 +209,14 @@ class Backend:
     async def _send(self, request: Request) -> Answer:
         outside = self._outside
         return await call(outside.session, request, timeout=self._options.timeout, pause=outside.pause)
+
+    def _require_there(self, answer: Answer, request: Request) -> None:
+        """`url` names no ticket: when nothing is there, it is wrong for every delivery, or the server is being set up."""
+        if answer.status not in _NOWHERE or request.url != self._options.url:
+            return
+        said = excerpt(answer.body, request)
+        why = f"{request.where}: {answer.status}{f' {said!r}' if said else ''}; nothing takes tickets there: correct `url`"
+        raise DeliveryError(Reason.MISCONFIGURED, why, retry=False, stops=True, harmless=True)
 
     def _require_ok(self, answer: Answer, request: Request) -> None:
         error = refusal(answer, request, self._outside.clock())

@@ -90,7 +90,7 @@ def _tell(tx: Transaction, change: Change, cause: Cause, now: datetime) -> None:
         # Once a person has dropped the `open`, there is no ticket to tell of; a withdrawn one still has to be taken back.
         if incident.declared or tx.live.unsent.of(incident.n, declaring):
             _deliver(tx, incident.n, _delivery(tx, declaring, body, incident.number, now), now)
-        if informed:
+        if informed and not change.informs:
             _inform(tx, incident.n, informed, body, now)
     for action in change.informs:
         _inform(tx, incident.n, informed, _snapshot(tx, incident, action, notes, cause), now)
@@ -172,8 +172,8 @@ def _previous_number(tx: Transaction, previous: str, backend: str) -> str:
 def _deliver(tx: Transaction, n: int, delivery: Delivery, now: datetime, *, informed: bool = False) -> None:
     embedded = tx.backends.embedded.get(delivery.backend)
     if embedded is None:
-        if _queue(tx, n, delivery, now) and informed:
-            tx.update("delete_informed", (n, delivery.backend))
+        if _queue(tx, n, delivery, now):
+            _taken_back(tx, n, delivery.backend, informed=informed)
         return
     receipt = embedded.deliver(tx, delivery, now)
     sent = replace(delivery, state=DeliveryState.SENT, attempts=1, number=receipt.number)
@@ -183,6 +183,15 @@ def _deliver(tx: Transaction, n: int, delivery: Delivery, now: datetime, *, info
         _informed(tx, n, sent, receipt, now)
     else:
         _ticketed(tx, n, sent, receipt, now)
+
+
+def _taken_back(tx: Transaction, n: int, backend: str, *, informed: bool) -> None:
+    """The `open` was not sent and never will be: there is no ticket."""
+    if informed:
+        tx.update("delete_informed", (n, backend))
+    else:
+        tx.live.undeclare(n)
+        tx.update("undeclare", (n,))
 
 
 def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> bool:

@@ -57,7 +57,7 @@ def resend(tx: Transaction, delivery: int, by: By, backends: Collection[str], no
     """
     n, dead = _dead(tx, delivery)
     _require_backend(dead, backends)
-    again, sentence = replace(dead, state=DeliveryState.PENDING, due_at=now), "resent"
+    again, sentence = replace(dead, state=DeliveryState.PENDING, due_at=now, resent_at=now), "resent"
     newest = _newest_told(tx, n, dead)
     if newest is not None:
         again, sentence = _as_note(again, newest), "resent_as_note"
@@ -66,6 +66,7 @@ def resend(tx: Transaction, delivery: int, by: By, backends: Collection[str], no
         _back_into_chain(tx, n, again)
     else:
         again = _do_now(tx, n, again, embedded, now)
+    tx.update("resent_delivery", (rows.micros(now), again.id))
     add_note(tx, n, "resent", by.actor, _said(sentence, dead, by), now)
     return again, newest is not None
 

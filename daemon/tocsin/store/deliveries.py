@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import wording
-from tocsin.errors import DOUBTFUL, DeliveryError, Reason
+from tocsin.errors import DeliveryError, Reason
 from tocsin.folding import next_of
 from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt, State, TicketStatus
 from tocsin.store import keep, rows
@@ -57,7 +57,7 @@ def wait(attempts: int, error: DeliveryError, retries: Retries, chance: float) -
     """
     full = min(retries.longest, retries.first * 2 ** min(attempts - 1, 20))
     spread: timedelta = full / 2 + full / 2 * chance
-    least = retries.doubt if _doubts(error) else timedelta(0)
+    least = retries.doubt if error.may_be_under_way else timedelta(0)
     return max(spread, error.after or least, least)
 
 
@@ -234,23 +234,20 @@ def _release(tx: Transaction, n: int, delivery: Delivery, retries: Retries, now:
 def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, now: datetime) -> Delivery:
     """The delivery after this error. Doubt stays until a receipt ends it, and only what may have been done renews it."""
     failed = replace(delivery, reason=str(error))
-    if _doubts(error):
+    if error.doubts:
         failed = replace(failed, uncertain=True, doubted_at=now)
     if error.stops:
         # No attempt of its own: whatever is told now is refused, and nobody is to run out of attempts by it.
         return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
     if error.reason == Reason.TOUCHED:
         return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
-    tired = delivery.made_at is not None and now - delivery.made_at >= retries.give_up_after
+    since = delivery.resent_at or delivery.made_at
+    tired = since is not None and now - since >= retries.give_up_after
     if not error.retry or tired:
         reason = f"{error} (given up after {delivery.attempts} attempts)" if tired else str(error)
         return replace(failed, state=DeliveryState.DEAD, reason=reason)
     chance = random.Random(f"{delivery.id}/{delivery.attempts}").random()  # noqa: S311 - spreading, not secrecy
     return replace(failed, state=DeliveryState.PENDING, due_at=now + wait(delivery.attempts, error, retries, chance))
-
-
-def _doubts(error: DeliveryError) -> bool:
-    return error.reason in DOUBTFUL and not error.harmless
 
 
 def hasten(tx: Transaction, backend: str, retries: Retries, now: datetime) -> int:

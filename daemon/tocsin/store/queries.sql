@@ -23,7 +23,7 @@ insert into firing values (?, ?, ?, ?, ?, ?, ?);
 -- name: insert_note
 insert into notes values (?, ?, ?, ?, ?, ?);
 -- name: insert_delivery
-insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null);
 -- name: insert_ticket
 insert into tickets values (?, ?, ?, ?, ?, ?)
   on conflict (incident) do update set number = coalesce(nullif(number, ''), excluded.number), status = excluded.status,
@@ -120,10 +120,12 @@ select alerts.incident, count(*), max(alerts.at) from alerts join incidents on i
 -- name: counted
 select alerts from counted where id = 1;
 -- name: unsent_deliveries
-select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at,
+  resent_at
   from deliveries where state in ('pending', 'leased', 'dead') order by id;
 -- name: delivery
-select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at
+select id, incident, backend, action, body, state, attempts, uncertain, reason, due_at, made_at, doubted_at,
+  resent_at
   from deliveries where id = ?;
 -- name: number_ticket
 update tickets set number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url)
@@ -132,6 +134,8 @@ update tickets set number = coalesce(nullif(number, ''), ?), url = coalesce(null
 update tickets set number = ?, url = coalesce(nullif(?, ''), url) where incident = ?;
 -- name: undeclare
 update incidents set declared = 0 where n = ?;
+-- name: resent_delivery
+update deliveries set resent_at = ? where id = ?;
 -- name: move_delivery
 update deliveries set backend = ? where id = ?;
 -- name: count_dead

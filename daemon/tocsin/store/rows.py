@@ -198,6 +198,7 @@ def read_delivery(row: Sequence[Any], incident: str, number: str) -> Delivery:
         due_at=moment(row[9]),
         made_at=moment(row[10]),
         doubted_at=moment_or_none(row[11]),
+        resent_at=moment_or_none(row[12]),
         number=number,
     )
 

@@ -58,3 +58,8 @@ def _sightings(db: Database) -> None:
 @STEPS(name="0008_following")
 def _following(db: Database) -> None:
     _run(db, "0008_following")
+
+
+@STEPS(name="0009_resent")
+def _resent(db: Database) -> None:
+    _run(db, "0009_resent")
