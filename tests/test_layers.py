@@ -23,6 +23,7 @@ FLOORS = {
     "yaml12": 1,
     "wording": 1,
     "informing": 1,
+    "flapping": 1,
     "folding": 1,
     "priorities": 1,
     "heap": 0,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin import wording
+from tocsin import flapping, wording
 from tocsin.informing import bound
 from tocsin.model import (
     LANGUAGES,
@@ -189,7 +189,7 @@ def _silent(incident: Incident, event: Fired, now: datetime) -> Change | None:
 
 
 def _relapse(incident: Incident, event: Fired, now: datetime) -> Change:
-    opened = _changed(_meet(incident, event, now), now)
+    opened = flapping.changed(_meet(incident, event, now), now)
     opened = replace(opened, state=State.OPEN, cleared_at=None, due_at=None, firing=1)
     return _flapped(incident, opened, wording.note(opened, "relapsed", now, what=event.what))
 
@@ -262,32 +262,9 @@ def _without_ticket(incident: Incident, kind: str, event: Resolved, now: datetim
 
 
 def _clear(incident: Incident, event: Resolved, now: datetime) -> Change:
-    after = replace(_changed(incident, now), state=State.CLEAR, cleared_at=now)
-    after = replace(after, due_at=_quiet_over(after, now))
+    after = replace(flapping.changed(incident, now), state=State.CLEAR, cleared_at=now)
+    after = replace(after, due_at=flapping.quiet_over(after, now))
     return _flapped(incident, after, wording.note(after, "cleared", now, what=event.what))
-
-
-def _quiet_over(incident: Incident, now: datetime) -> datetime | None:
-    """When a clear incident may be closed: after the rule's quiet time, and a flapping one after its own too."""
-    quiet = incident.policy.close_after
-    if quiet is None:
-        return None
-    if incident.flapping and incident.policy.flap:
-        quiet = max(quiet, incident.policy.flap.quiet)
-    return now + quiet
-
-
-def _changed(incident: Incident, now: datetime) -> Incident:
-    """Count one change between open and clear; only changes within the rule's span tell flapping."""
-    flap = incident.policy.flap
-    if flap is None:
-        return replace(incident, changes=(), flapping=False)
-    calm = not incident.changes or now - incident.changes[-1] >= flap.quiet
-    flapping = incident.flapping and not calm
-    recent = tuple(at for at in incident.changes if now - at < flap.within)[-flap.changes :]
-    changes = () if incident.flapping and calm else recent
-    changes = (*changes, now)
-    return replace(incident, changes=changes, flapping=flapping or len(changes) >= flap.changes)
 
 
 def _flapped(before: Incident, after: Incident, note: Note) -> Change:
