@@ -142,6 +142,37 @@ async def test_what_is_sent_again_after_long_is_tried_for_long_again(tmp_path: P
         assert (await told.settle(delivery, Outcome(error=busy))).state == "dead"
 
 
+# --- a backend that is gone ------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_for_a_backend_that_is_gone_is_a_persons_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await told.fires()
+        (opening,) = await told.claim()
+        await told.resolves()
+
+        async def strand(*known: str) -> dict[str, int]:
+            return await told.store.run(lambda tx: dead.strand(tx, known, told.road.clock.now))
+
+        assert await strand("remote", "other") == {}
+        assert await strand("other") == {"remote": 1}
+        assert await strand("other") == {}, "once"
+        doubts = "select id, action, state, uncertain from deliveries order by id"
+        assert await rows(told.store, doubts) == [(opening.id, "open", "dead", 1), (2, "update", "pending", 0)]
+        await told.resend()
+        assert [one.action for one in await told.claim()] == ["open"]
+
+
+async def test_of_a_ticket_that_stands_everything_is_a_persons_when_its_backend_is_gone(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await told.fires()
+        await told.sends()
+        await told.fires(Severity.CRITICAL)
+        assert await told.store.run(lambda tx: dead.strand(tx, ("other",), told.road.clock.now)) == {"remote": 1}
+        assert await told.states() == [(1, "open", "sent"), (2, "update", "dead")]
+        assert not told.store.live.unsent.waits(1), "pruning need not wait for it"
+
+
 # --- sending again ---------------------------------------------------------------------------------------------------
 
 

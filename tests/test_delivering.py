@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from aiolimiter import AsyncLimiter
 from structlog.testing import capture_logs
 
 from fakes.core import Does
-from kit import World, world
+from kit import World, told, world
 from tocsin import delivering
 from tocsin.backends import build, kinds
+from tocsin.backends._paced import Paced
+from tocsin.settings import Settings
 
 REDMINE = kinds()["redmine"]
 
@@ -39,3 +46,24 @@ async def test_a_system_that_does_not_answer_is_said_to_and_stops_nothing() -> N
         (line,) = await said(there)
     assert line.startswith("the ticket system could not be checked: ")
     assert "502" in line
+
+
+async def test_questions_keep_to_the_rate_and_are_in_no_delivery_s_way() -> None:
+    async with world(REDMINE) as there:
+        number = (await there.opened()).number
+        paced = Paced(there.backend, AsyncLimiter(2, 3600))
+        for _ in range(2):
+            assert await paced.read(number)
+        third = asyncio.create_task(paced.read(number))
+        await paced.deliver(told("note", number))
+        assert len(there.server.asked(Does.READ)) == 3, "two questions, and the one of the delivery"
+        assert not third.done()
+        third.cancel()
+
+
+def test_only_systems_with_a_rate_are_paced() -> None:
+    given = {"kind": "redmine", "options": {}}
+    settings = Settings(backends={"slow": {**given, "rate": 0.5}, "fast": given}, sources={}, default_backend="fast")
+    there = {name: SimpleNamespace(name=name, lacks={}, settle=None) for name in ("slow", "fast")}
+    paced = delivering.paced(settings, cast("Any", there))
+    assert {name: isinstance(one, Paced) for name, one in paced.items()} == {"slow": True, "fast": False}

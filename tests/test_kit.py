@@ -175,6 +175,18 @@ async def test_a_search_that_lags_gets_time_before_a_second_create(kind: Kind) -
         assert len(there.server.face.tickets()) == 1
 
 
+@all_kinds(Can.LOOK_UP, Can.REOPEN)
+async def test_what_is_to_be_opened_again_and_is_not_found_is_made_only_when_the_search_had_time(kind: Kind) -> None:
+    async with world(kind) as there:
+        there.backend.settle = timedelta(minutes=2)
+        one = delivery("reopen", number="", made_at=there.server.clock())
+        assert (await there.fail(one)).reason == Reason.SETTLING
+        assert there.server.face.tickets() == []
+        there.server.clock.advance(minutes=2)
+        await there.tell(one)
+        assert len(there.server.face.tickets()) == 1
+
+
 @all_kinds(Can.LOOK_UP)
 async def test_a_search_that_tells_everything_twice_finds_one(kind: Kind) -> None:
     async with world(kind) as there:

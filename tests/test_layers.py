@@ -52,6 +52,7 @@ FLOORS = {
     "seeing": 6,
     "following": 9,
     "agreement": 2,
+    "mending": 7,
     "reconciling": 9,
     "reload": 8,
     "taking": 8,

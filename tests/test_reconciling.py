@@ -12,15 +12,18 @@ from fakes.core import Does
 from following import SOON, Both, both
 from house import alert, rows
 from tocsin import timers
-from tocsin.agreement import CAN, POLICIES, Kind, Ours, compare, policy_of
+from tocsin.agreement import CAN, POLICIES, Kind, Ours, compare, policy_of, too_many
 from tocsin.errors import DeliveryError, Reason
+from tocsin.mending import Found, gather, mend
 from tocsin.model import Record, State, Status, TicketStatus
-from tocsin.reconciling import Found, Progress, Reconciler, Report, gather, mend
+from tocsin.reconciling import Progress, Reconciler, Report
 from tocsin.store.dead import By, drop
 from tocsin.store.deliveries import Outcome, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tocsin.agreement import Policy
 
 OURS = Ours(n=1, incident="K7", state=State.OPEN, touched=False, number="1", status=TicketStatus.DECLARED)
 THEIRS = Record(number="1", reference="K7")
@@ -67,13 +70,18 @@ def test_nothing_is_made_that_may_be_there_or_that_a_person_did_not_want() -> No
     assert policy_of(Kind.NO_TICKET, replace(OURS, ticket=False, dropped=True), {}) == "report"
 
 
-async def report(side: Both, *, fix: bool = False) -> list[tuple[str, bool]]:
-    reconciler = Reconciler(
-        "remote", side.there.backend, side.store, POLICIES, timedelta(days=7), side.there.server.clock
-    )
+async def whole_report(side: Both, *, fix: bool = False, all_gone: bool = False, **policies: Policy) -> Report:
+    how = POLICIES | {Kind(kind): policy for kind, policy in policies.items()}
+    clock = side.there.server.clock
+    reconciler = Reconciler("remote", side.there.backend, side.store, how, timedelta(days=7), clock)
     side.passes(seconds=10)
-    last = [one async for one in reconciler.run(fix=fix)][-1]
+    last = [one async for one in reconciler.run(fix=fix, all_gone=all_gone)][-1]
     assert isinstance(last, Report)
+    return last
+
+
+async def report(side: Both, *, fix: bool = False, **policies: Policy) -> list[tuple[str, bool]]:
+    last = await whole_report(side, fix=fix, **policies)
     assert not last.problem
     return [(one.kind.value, one.mended) for one in last.differences]
 
@@ -129,6 +137,51 @@ async def test_a_ticket_closed_there_ends_the_incident(tmp_path: Path) -> None:
         assert await report(side, fix=True) == [("closed_there", True)]
         assert (await side.incident())[0] == "closed"
         assert await report(side) == []
+
+
+async def test_a_ticket_closed_there_is_opened_again_where_that_is_wanted(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.face.person("1", status="closed")
+        assert await report(side, closed_there="reopen") == [("closed_there", False)]
+        assert await report(side, fix=True, closed_there="reopen") == [("closed_there", True)]
+        await side.tell()
+        assert side.face.tickets()[0].status in ("declared", "in_progress")
+        assert await side.incident() == ("open", 0)
+        await side.follow()
+        assert await side.incident() == ("open", 0), "that it is open again is our doing"
+        assert await report(side, closed_there="reopen") == []
+
+
+def test_only_what_still_fires_is_opened_again_and_only_where_that_can_be_done() -> None:
+    wanted: dict[Kind, Policy] = {Kind.CLOSED_THERE: "reopen"}
+    assert policy_of(Kind.CLOSED_THERE, OURS, wanted) == "reopen"
+    assert policy_of(Kind.CLOSED_THERE, OURS, wanted, final=True) == "follow"
+    assert policy_of(Kind.CLOSED_THERE, replace(OURS, state=State.CLEAR), wanted) == "follow"
+
+
+@pytest.mark.parametrize(("gone", "of", "many"), [(3, 3, False), (4, 20, True), (10, 100, False), (11, 100, True)])
+def test_when_so_many_are_gone_it_is_we_who_do_not_see_them(gone: int, of: int, *, many: bool) -> None:
+    assert too_many(gone, of) is many
+
+
+async def test_many_tickets_that_are_gone_are_made_again_only_when_a_person_says_that_they_are(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        for number in range(1, 6):
+            await side.road.take(alert(fingerprint=f"f{number}", resource=f"web{number}"))
+        await side.tell()
+        await side.follow()
+        for ticket in side.face.tickets():
+            side.face.forget(ticket.number)
+        last = await whole_report(side, fix=True)
+        assert [(one.kind, one.mended) for one in last.differences] == [(Kind.GONE, False)] * 5
+        assert "5 of 5 tickets are gone" in last.problem
+        await side.tell()
+        assert side.face.tickets() == []
+        last = await whole_report(side, fix=True, all_gone=True)
+        assert ([one.mended for one in last.differences], last.problem) == ([True] * 5, "")
+        await side.tell()
+        assert len(side.face.tickets()) == 5
 
 
 async def test_two_tickets_with_one_reference_are_said(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import gzip
 import hashlib
 import hmac
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from door import at_the_door
 from house import opened
@@ -48,8 +50,8 @@ SOURCES: dict[str, Any] = {
 
 
 def written(folder: Path, **more: Any) -> Path:
-    (folder / "rules").mkdir()
-    (folder / "fleet").mkdir()
+    (folder / "rules").mkdir(exist_ok=True)
+    (folder / "fleet").mkdir(exist_ok=True)
     (folder / "rules" / "10.yaml").write_text(RULES)
     (folder / "fleet" / "fleet.csv").write_text("reference,name,aliases\nDF1,Web one,web1\n")
     for name, secret in SECRETS.items():
@@ -287,6 +289,22 @@ async def test_broken_rules_at_a_start_let_the_last_good_ones_live(tmp_path: Pat
                 assert "last good" in (await answer.json())["rules"]
     finally:
         await app.stop()
+
+
+async def test_a_backend_that_was_taken_out_leaves_what_waited_for_it_to_a_person(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # held but not listened on: connections are refused
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        options = {"url": url, "find_url": f"{url}?reference={{reference}}"}
+        gone = {"itsm": {"kind": "webhook", "options": options}}
+        async with serving(tmp_path, default_backend="itsm", backends=gone) as (app, http):
+            await post(app, http, "/hooks/open")
+    with capture_logs() as logs:
+        async with serving(tmp_path) as (app, _):
+            found = await app.store.run(lambda tx: tx.rows("dead_of", ("itsm",)))
+    assert len(found) == 1
+    (line,) = [line for line in logs if line["event"] == "deliveries have no backend any more"]
+    assert (line["backend"], line["count"]) == ("itsm", 1)
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
-Policy = Literal["report", "follow", "note", "close", "create"]
+Policy = Literal["report", "follow", "note", "close", "reopen", "create"]
+
+
+_FEW = 3
 
 
 class Kind(StrEnum):
@@ -51,7 +54,7 @@ CAN: Mapping[Kind, tuple[Policy, ...]] = {
     Kind.GONE: ("report", "create"),
     Kind.NO_TICKET: ("report", "create"),
     Kind.OPEN_THERE: ("report", "note", "close"),
-    Kind.CLOSED_THERE: ("report", "follow"),
+    Kind.CLOSED_THERE: ("report", "follow", "reopen"),
     Kind.DIFFERS: ("report", "follow"),
     Kind.TWICE: ("report", "note"),
     Kind.DEAD: ("report",),
@@ -131,9 +134,20 @@ def _standing(ours: Ours, mine: Record) -> list[tuple[Kind, str]]:
     return []
 
 
-def policy_of(kind: Kind, ours: Ours, policies: Mapping[Kind, Policy]) -> Policy:
-    """What is done about a difference: nothing over a person's head, and nothing that may make a second ticket."""
+def policy_of(kind: Kind, ours: Ours, policies: Mapping[Kind, Policy], *, final: bool = False) -> Policy:
+    """What is done about a difference: nothing over a person's head, and nothing that may make a second ticket.
+
+    Only what still fires is opened again, and not in a `final` system, where what is closed stays closed.
+    """
     theirs = kind == Kind.OPEN_THERE and ours.touched
     dropped = kind == Kind.NO_TICKET and ours.dropped
     unfound = kind == Kind.GONE and not ours.number  # it was taken, and its number is still to come
-    return "report" if theirs or dropped or unfound else policies.get(kind, POLICIES[kind])
+    if theirs or dropped or unfound:
+        return "report"
+    policy = policies.get(kind, POLICIES[kind])
+    return "follow" if policy == "reopen" and (final or ours.state != State.OPEN) else policy
+
+
+def too_many(gone: int, of: int) -> bool:
+    """Whether so many tickets are gone that tocsin sees them no more, rather than that they were deleted."""
+    return gone > max(_FEW, of // 10)

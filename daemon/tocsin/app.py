@@ -26,7 +26,7 @@ from tocsin.model import State
 from tocsin.reload import Places, Rulebooks
 from tocsin.rules import routing
 from tocsin.sourcing import configured, questions
-from tocsin.store import Backends, Store
+from tocsin.store import Backends, Store, dead
 from tocsin.store.pruning import Retention
 from tocsin.store.sqlite import SQLITE_VERSION
 from tocsin.store.sqlite import Observer as StoreObserver
@@ -127,10 +127,12 @@ class App:
         systems = delivering.systems(self._settings, await self._outside())
         self.store.live.final = delivering.final(systems)
         self._outbox = delivering.outgoing(self._settings, systems, self.store, self.metrics, self._clock)
+        await self._leave_to_people(frozenset(systems))
         self._watch_metrics()
         asked = list(questions(self._settings, door_sources, self._read_secret))
-        self._followers = returning.followers(self._settings, systems, self.store, self.metrics, self._clock)
-        self._reconcilers = returning.reconcilers(self._settings, systems, self.store, self._clock)
+        paced = delivering.paced(self._settings, systems)
+        self._followers = returning.followers(self._settings, paced, self.store, self.metrics, self._clock)
+        self._reconcilers = returning.reconcilers(self._settings, paced, self.store, self._clock)
         self._spawn(
             self._outbox.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping)
         )
@@ -187,6 +189,12 @@ class App:
 
     def _embedded(self) -> dict[str, Desk]:
         return dict.fromkeys(delivering.embedded(self._settings), self.desk)
+
+    async def _leave_to_people(self, told: frozenset[str]) -> None:
+        """What waits for a backend that is gone is said at once, and a person's to do."""
+        for backend, count in (await self.store.run(lambda tx: dead.strand(tx, told, self._clock()))).items():
+            todo = f"put it back and `tocsin deliveries resend --all-dead --backend {backend}`, or drop or edit them"
+            _log.warning("deliveries have no backend any more", backend=backend, count=count, todo=todo)
 
     async def _outside(self) -> backends.Outside:
         session = backends.open_session()

@@ -10,6 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from tocsin import backends, outbox
 from tocsin.backends._can import Can
+from tocsin.backends._paced import Paced
 from tocsin.breaker import Limits, State
 from tocsin.errors import DeliveryError
 from tocsin.metrics import Faring
@@ -85,10 +86,21 @@ def outgoing(
 
 def _route(settings: Settings, name: str, backend: backends.Backend, clock: Callable[[], datetime]) -> outbox.Route:
     given = settings.backends[name]
-    limiter = AsyncLimiter(max(1.0, given.rate), max(1.0, given.rate) / given.rate) if given.rate else None
+    limiter = _limiter(given.rate) if given.rate else None
     touch = frozenset(Touch(word) for word in given.touch)
     deliver = partial(_deliver, backend, clock)
     return outbox.Route(deliver=deliver, concurrency=given.concurrency, limiter=limiter, touch=touch)
+
+
+def _limiter(rate: float) -> AsyncLimiter:
+    """So many a second, or one in so many seconds."""
+    return AsyncLimiter(max(1.0, rate), max(1.0, rate) / rate)
+
+
+def paced(settings: Settings, there: Mapping[str, backends.Backend]) -> dict[str, backends.Backend]:
+    """The same systems for who asks them again and again: no faster than `rate`, and never in the way of a delivery."""
+    rates = {name: settings.backends[name].rate for name in there}
+    return {name: Paced(backend, _limiter(rates[name])) if rates[name] else backend for name, backend in there.items()}
 
 
 async def _deliver(backend: backends.Backend, clock: Callable[[], datetime], delivery: Delivery) -> Receipt:

@@ -1,12 +1,13 @@
 """Store against ticket system: each difference named, and what is done about it, if anything.
 
-`agreement` decides; `Reconciler` asks the ticket system and, only when it is told to, acts: by deliveries, like
-everything else that is told. What may be on its way is never judged.
+`agreement` decides; `Reconciler` asks the ticket system and, only when it is told to, has `mending` act: by deliveries,
+like everything else that is told. What may be on its way is never judged.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,12 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin import wording
-from tocsin.agreement import Difference, Kind, Ours, Policy, compare, mine_of, policy_of
+from tocsin.agreement import Difference, Kind, Ours, Policy, compare, mine_of, policy_of, too_many
 from tocsin.backends import answered
+from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError, Reason, StoreError
-from tocsin.informing import whom
-from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, Receipt, Record, State, TicketStatus
-from tocsin.seeing import Seen, Sight, Touch, see
-from tocsin.store import keep, rows
-from tocsin.store.apply import Cause, apply
-from tocsin.store.deliveries import add_note, put
+from tocsin.mending import Found, gather, mend, still
+from tocsin.seeing import Seen, Touch
 from tocsin.timers import pause
 
 if TYPE_CHECKING:
@@ -31,7 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tocsin.backends import Backend
-    from tocsin.store import Store, Transaction
+    from tocsin.model import Record
+    from tocsin.store import Store
 
 _log = structlog.get_logger("reconciling")
 
@@ -59,18 +57,6 @@ class Progress(Struct, frozen=True, kw_only=True):
     of: int
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """A difference, and what is to be done about it."""
-
-    kind: Kind
-    policy: Policy
-    told: str
-    backend: str
-    ours: Ours
-    seen: Seen | None
-    """The ticket that we mean, as it stands there."""
-
-
 class Reconciler:
     """Compares one backend with the store."""
 
@@ -93,47 +79,65 @@ class Reconciler:
         self._closed_since = closed_since
         self._clock = clock
 
-    async def run(self, *, fix: bool) -> AsyncIterator[Progress | Report]:
+    async def run(self, *, fix: bool, all_gone: bool = False) -> AsyncIterator[Progress | Report]:
         """Look at every ticket that is open, or whose incident ended lately; the report comes last.
 
-        A ticket that cannot be looked at is passed over, and why is the report's problem; a system in trouble ends it.
+        A ticket that cannot be looked at is passed over, and why is the report's problem; a system in trouble ends it. What
+        is gone is mended last, and not at all when that is too much to be believed, unless `all_gone` says that it is true.
 
         Raises:
             StoreError: the store cannot be read or written now.
         """
         since = self._clock() - self._closed_since
         expected = await self._store.run(partial(gather, backend=self.name, since=since))
-        differences: list[Difference] = []
-        problem = ""
+        round_ = _Round(of=len(expected))
         for start in range(0, len(expected), AT_ONCE):
             some = expected[start : start + AT_ONCE]
-            looked = await asyncio.gather(*(self._looked(ours, fix=fix) for ours in some))
-            differences += [one for found, _ in looked for one in found]
+            looked = await asyncio.gather(*(self._looked(ours) for ours in some))
+            for found in (one for each, _ in looked for one in each):
+                if found.kind == Kind.GONE:
+                    round_.gone.append(found)
+                else:
+                    round_.differences.append(await self._difference(found, fix=fix))
             troubles = [error for _, error in looked if error]
-            problem = problem or next((str(error) for error in troubles), "")
+            round_.asked += len(some) - len(troubles)
+            round_.problem = round_.problem or next((str(error) for error in troubles), "")
             if any(error.stops or error.reason in _OF_THE_SYSTEM for error in troubles):
-                yield self._report(start + len(some) - len(troubles), differences, problem)
+                yield await self._ended(round_, fix=False)
                 return
             yield Progress(backend=self.name, asked=start + len(some), of=len(expected))
-        yield self._report(len(expected), differences, problem)
+        round_.asked = round_.of
+        yield await self._ended(round_, fix=fix, all_gone=all_gone)
 
-    def _report(self, asked: int, differences: list[Difference], problem: str) -> Report:
-        return Report(backend=self.name, asked=asked, differences=tuple(differences), problem=problem)
+    async def _ended(self, round_: _Round, *, fix: bool, all_gone: bool = False) -> Report:
+        """The report, once what is gone is made again, or left."""
+        gone = len(round_.gone)
+        if fix and not all_gone and too_many(gone, round_.of):
+            fix, why = False, "as if tocsin had lost a right, or looked elsewhere: none is made again"
+            problem = f"{gone} of {round_.of} tickets are gone, {why}; if they are, `tocsin reconcile --fix --all-gone`"
+            round_.problem = round_.problem or problem
+        round_.differences += [await self._difference(found, fix=fix) for found in round_.gone]
+        differences = tuple(round_.differences)
+        return Report(backend=self.name, asked=round_.asked, differences=differences, problem=round_.problem)
 
-    async def _looked(self, ours: Ours, *, fix: bool) -> tuple[list[Difference], DeliveryError | None]:
+    async def _looked(self, ours: Ours) -> tuple[list[Found], DeliveryError | None]:
         try:
-            return await self._look(ours, fix=fix), None
+            return await self._look(ours), None
         except DeliveryError as error:
             return [], error
 
-    async def _look(self, ours: Ours, *, fix: bool) -> list[Difference]:
+    async def _look(self, ours: Ours) -> list[Found]:
         asked_at = self._clock()
         theirs = [] if ours.dead else await self._theirs(ours)
         found = compare(ours, theirs)
         if found and not await self._store.run(partial(still, backend=self.name, ours=ours)):
             return []  # something was told meanwhile: it is looked at the next time
         seen = self._seen(mine_of(ours, theirs), asked_at) if theirs else None
-        return [await self._difference(kind, told, ours, seen, fix=fix) for kind, told in found]
+        return [self._found(kind, told, ours, seen) for kind, told in found]
+
+    def _found(self, kind: Kind, told: str, ours: Ours, seen: Seen | None) -> Found:
+        policy = policy_of(kind, ours, self._policies, final=Can.REOPEN in self._backend.lacks)
+        return Found(kind=kind, policy=policy, told=told, backend=self.name, ours=ours, seen=seen)
 
     def _seen(self, record: Record, asked_at: datetime) -> Seen:
         return Seen(backend=self.name, record=record, asked_at=asked_at, touch=self._touch)
@@ -152,15 +156,29 @@ class Reconciler:
                 unique[ours.number] = replace(mine, number=ours.number)
         return list(unique.values())
 
-    async def _difference(self, kind: Kind, told: str, ours: Ours, seen: Seen | None, *, fix: bool) -> Difference:
-        policy = policy_of(kind, ours, self._policies)
+    async def _difference(self, found: Found, *, fix: bool) -> Difference:
         mended = False
-        if fix and policy != "report":
-            found = Found(kind=kind, policy=policy, told=told, backend=self.name, ours=ours, seen=seen)
+        if fix and found.policy != "report":
             mended = await self._store.run(partial(mend, found=found, now=self._clock()))
         return Difference(
-            kind=kind, incident=ours.incident, number=ours.number, told=told, policy=policy, mended=mended
+            kind=found.kind,
+            incident=found.ours.incident,
+            number=found.ours.number,
+            told=found.told,
+            policy=found.policy,
+            mended=mended,
         )
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one comparison has come to."""
+
+    of: int
+    asked: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    gone: list[Found] = field(default_factory=list)
+    problem: str = ""
 
 
 class Rounds:
@@ -213,137 +231,3 @@ def log(report: Report) -> None:
             difference=one.kind,
             mended=one.mended,
         )
-
-
-def gather(tx: Transaction, backend: str, since: datetime) -> list[Ours]:
-    """What a backend should have: its tickets that are open or ended since, and incidents that should have one."""
-    found = [
-        Ours(
-            n=n,
-            incident=incident,
-            state=State(state),
-            touched=bool(touched),
-            number=number,
-            status=TicketStatus(status),
-        )
-        for n, incident, state, touched, number, status in tx.rows(
-            "tickets_to_reconcile", (backend, rows.micros(since))
-        )
-        if not _under_way(tx, n, backend)
-    ]
-    known = {ours.n for ours in found}
-    return found + [
-        _undeclared(tx, entry.incident, backend)
-        for n, entry in list(tx.live.by_row.items())
-        if n not in known and _should_have(tx, entry.incident, backend)
-    ]
-
-
-def still(tx: Transaction, backend: str, ours: Ours) -> bool:
-    """Whether a ticket is as it was when it was gathered: nothing was told, nothing seen meanwhile."""
-    entry = tx.live.by_row.get(ours.n)
-    if not ours.ticket:
-        return entry is not None and _should_have(tx, entry.incident, backend)
-    if _under_way(tx, ours.n, backend):
-        return False
-    ticket = tx.rows("ticket", (ours.n,))
-    state = entry.incident.state if entry else State.CLOSED
-    return bool(ticket) and (ticket[0][2], ticket[0][4]) == (ours.number, ours.status) and state == ours.state
-
-
-def mend(tx: Transaction, found: Found, now: datetime) -> bool:
-    """Do about a difference what its policy says; returns whether anything was done."""
-    if not still(tx, found.backend, found.ours):
-        return False
-    if found.policy == "follow":
-        return found.seen is not None and _followed(tx, found.ours, found.seen, now)
-    if found.policy == "close" and not _may_be_closed(tx, found, now):
-        return False
-    incident = _incident(tx, found.ours.n)
-    note = replace(wording.note(incident, "reconciled", now, problem=found.told), incident=incident.id)
-    if found.policy == "note" and tx.rows("noted", (found.ours.n, note.kind, rows.encode_text(note.text))):
-        return False  # it is said, and a person's to do
-    if found.kind == Kind.GONE:
-        incident = _without_ticket(tx, incident)
-    row = tx.rows("decision_of_incident", (found.ours.n,))[0][0]
-    change = Change(incident=incident, notes=(note,), deliveries=(_ACTIONS[found.policy],))
-    apply(tx, change, Cause(row=row), new=False, now=now)
-    if found.policy == "create":
-        _doubt(tx, found, now)
-    return True
-
-
-_ACTIONS = {"create": DeliveryAction.OPEN, "close": DeliveryAction.CLOSE, "note": DeliveryAction.NOTE}
-
-
-def _incident(tx: Transaction, n: int) -> Incident:
-    entry = tx.live.by_row.get(n)
-    return entry.current() if entry else keep.read_incident(tx, n)
-
-
-def _followed(tx: Transaction, ours: Ours, seen: Seen, now: datetime) -> bool:
-    """Take in what stands there: a ticket that was not known, another number, or what a person did."""
-    record = seen.record
-    receipt = Receipt(number=record.number, url=record.url, status=record.status)
-    if not ours.ticket:
-        tx.insert("insert_ticket", (ours.n, seen.backend, *_told(receipt), rows.micros(now)))
-    elif ours.number and record.number != ours.number:
-        tx.update("renumber_ticket", (record.number, record.url, ours.n))
-    else:
-        return see(tx, seen, now) == Sight.NEWS or not ours.number
-    tx.live.told(ours.n, record.number)
-    text = wording.text("found", backend=seen.backend, number=record.number)
-    add_note(tx, ours.n, "found", wording.ACTOR, text, now)
-    return True
-
-
-def _told(receipt: Receipt) -> tuple[str, str, str]:
-    return receipt.number, receipt.url, receipt.status.value
-
-
-def _may_be_closed(tx: Transaction, found: Found, now: datetime) -> bool:
-    """Not when a person has opened it again, nor when what would close it was refused and waits for a person."""
-    if found.seen is not None and see(tx, found.seen, now) != Sight.KNOWN:
-        return False
-    return not _incident(tx, found.ours.n).touched and not tx.rows("dead_close", (found.ours.n, found.backend))
-
-
-def _without_ticket(tx: Transaction, incident: Incident) -> Incident:
-    """The incident as if its ticket had never been: what was seen of that says nothing of the next one."""
-    for name in ("delete_ticket", "delete_sighting", "delete_read_notes"):
-        tx.update(name, (incident.n,))
-    tx.live.told(incident.n, "")
-    return replace(incident, number="")
-
-
-def _doubt(tx: Transaction, found: Found, now: datetime) -> None:
-    """What was not found may only not be found yet: it is looked for once more before it is made."""
-    for one in tx.live.unsent.of(found.ours.n, found.backend):
-        if one.action == DeliveryAction.OPEN:
-            put(tx, found.ours.n, replace(one, uncertain=True, doubted_at=now), None)
-
-
-def _under_way(tx: Transaction, n: int, backend: str) -> bool:
-    return any(one.state != DeliveryState.DEAD for one in tx.live.unsent.of(n, backend))
-
-
-def _should_have(tx: Transaction, incident: Incident, backend: str) -> bool:
-    """Whether a live incident was declared in this backend, has no ticket there, and none is on its way."""
-    declaring, _ = whom(incident.policy, tx.backends.default)
-    if declaring != backend or not incident.declared or incident.state == State.CLOSED:
-        return False
-    return not _under_way(tx, incident.n, backend) and not tx.rows("ticket", (incident.n,))
-
-
-def _undeclared(tx: Transaction, incident: Incident, backend: str) -> Ours:
-    return Ours(
-        n=incident.n,
-        incident=incident.id,
-        state=incident.state,
-        touched=incident.touched,
-        number="",
-        status=TicketStatus.DECLARED,
-        ticket=False,
-        dead=any(one.state == DeliveryState.DEAD for one in tx.live.unsent.of(incident.n, backend)),
-        dropped=bool(tx.rows("dropped_open", (incident.n, backend))),
-    )

@@ -19,6 +19,11 @@ _Fix = Annotated[
     bool, typer.Option("--fix", help="Do what the settings say about each difference.", show_default=False)
 ]
 
+_AllGone = Annotated[
+    bool,
+    typer.Option("--all-gone", help="With --fix: however many tickets are gone, make them again.", show_default=False),
+]
+
 _COLUMNS = ("backend", "difference", "reference", "ticket", "what", "done")
 
 
@@ -31,6 +36,7 @@ def reconcile(
     config: SettingsFile = None,
     *,
     fix: _Fix = False,
+    all_gone: _AllGone = False,
     backend: _Backend = "",
     json: Json = False,
 ) -> None:
@@ -38,7 +44,9 @@ def reconcile(
 
     Changes nothing unless --fix is given. Exit code 1 when differences are left, or a system could not be asked.
     """
-    reports = list(_reports(asking.lines(given(ctx, config), "reconcile", {"fix": fix, "backend": backend})))
+    reports = list(
+        _reports(asking.lines(given(ctx, config), "reconcile", {"fix": fix, "all_gone": all_gone, "backend": backend}))
+    )
     if json:
         show.data(reports)
     else:

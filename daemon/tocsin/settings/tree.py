@@ -72,7 +72,7 @@ class Backend(Part):
     concurrency: int = Field(default=4, ge=1, le=100)
     """How many deliveries are under way at once."""
     rate: float = Field(default=0, ge=0, allow_inf_nan=False)
-    """How many deliveries a second at most; 0 for no limit."""
+    """How many deliveries a second at most, and as many questions beside them; 0 for no limit."""
     poll: Duration = Field(default=timedelta(minutes=1), ge=_ZERO)
     """How often it is asked what people changed, by kinds that can be asked; 0s for never."""
     hook: HookAuth | None = None
@@ -136,8 +136,8 @@ class Reconcile(Part):
     """An incident without a ticket, and none on its way."""
     open_there: Literal["report", "note", "close"] = "close"
     """An open ticket whose incident is over; one that a person works on is only told."""
-    closed_there: Literal["report", "follow"] = "follow"
-    """A closed ticket whose incident is not over: `follow` takes it as a person's doing."""
+    closed_there: Literal["report", "follow", "reopen"] = "follow"
+    """A closed ticket whose incident is not over: `follow` takes it as a person's doing; `reopen` opens what still fires."""
     differs: Literal["report", "follow"] = "follow"
     """A ticket with another number or status than was known."""
     twice: Literal["report", "note"] = "note"

@@ -45,6 +45,34 @@ class By(Struct, frozen=True):
     reason: str
 
 
+def strand(tx: Transaction, told: Collection[str], now: datetime) -> dict[str, int]:
+    """Leave to a person what nobody would send: its backend is none of those that are `told` any more; how much, by backend.
+
+    What waits for an `open` goes on waiting for it.
+    """
+    stranded: dict[str, int] = {}
+    for n, backend in tx.live.unsent.chains():
+        if backend not in told:
+            stranded[backend] = stranded.get(backend, 0) + _stranded(tx, n, backend, now)
+    return {backend: count for backend, count in stranded.items() if count}
+
+
+def _stranded(tx: Transaction, n: int, backend: str, now: datetime) -> int:
+    count = 0
+    for one in tx.live.unsent.of(n, backend):
+        if one.state == DeliveryState.DEAD and one.action == DeliveryAction.OPEN:
+            break
+        reason = f"backend {backend} is not in the settings any more, or does not take it"
+        doubt = {"uncertain": True, "doubted_at": now} if one.state == DeliveryState.LEASED else {}
+        gone = replace(one, state=DeliveryState.DEAD, reason=reason, **doubt)
+        count += 1
+        if one.action == DeliveryAction.OPEN:
+            put(tx, n, gone, now)
+            break
+        take_out(tx, n, gone, now)
+    return count
+
+
 def resend(tx: Transaction, delivery: int, by: By, backends: Collection[str], now: datetime) -> tuple[Delivery, bool]:
     """Have a dead delivery tried again; one for an embedded backend is done at once.
 

@@ -31,6 +31,8 @@ class Asked(Struct, frozen=True, forbid_unknown_fields=True):
     fix: bool = False
     backend: str = ""
     """Empty for all."""
+    all_gone: bool = False
+    """That many tickets are gone is true: make them again."""
 
 
 _asked = msgspec.json.Decoder(Asked | None)
@@ -82,7 +84,7 @@ class Reconciling:
     async def _lines(self, asked: Asked) -> AsyncIterator[Progress | Report]:
         for name, reconciler in self._reconcilers.items():
             if asked.backend in ("", name):
-                async for line in reconciler.run(fix=asked.fix):
+                async for line in reconciler.run(fix=asked.fix, all_gone=asked.all_gone):
                     if isinstance(line, Report):
                         self._told(line)
                     yield line
