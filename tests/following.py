@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from fakes.core import Does
     from tocsin.store import Store
 
 SOON = Retries(first=timedelta(seconds=1), longest=timedelta(seconds=5), doubt=timedelta(seconds=1))
@@ -58,6 +59,14 @@ class Both:
                     )
                 )
 
+    async def gives_up(self, does: Does) -> None:
+        """A week in which everything that is due is tried in vain, until it is left to a person."""
+        for _ in range(10):
+            self.passes(hours=20)
+            self.there.server.script(does, "down")
+            await self.tell()
+        self.there.server.plan.scripts.clear()
+
     async def _claimed(self) -> list[Any]:
         now = self.there.server.clock()
         return await self.store.run(lambda tx: deliveries.claim(tx, "remote", 10, SOON, now))
@@ -84,6 +93,7 @@ async def both(
     async with opened(folder, backend="remote") as store, world(found, **options) as there:
         clock = there.server.clock
         clock.now = T0
+        there.backend.settle = timedelta(0)  # its search finds everything at once, unless a test says otherwise
         followed = following.Followed(
             name="remote",
             backend=there.backend,

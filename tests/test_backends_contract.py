@@ -49,7 +49,7 @@ async def test_a_first_opening_creates_with_one_request(kind: Kind) -> None:
         pytest.param(failing(404), Reason.NOT_FOUND, False, None, id="404"),
         pytest.param(failing(410), Reason.NOT_FOUND, False, None, id="410"),
         pytest.param(failing(422), Reason.REFUSED, False, None, id="422"),
-        pytest.param(failing(408), Reason.RATE_LIMITED, True, None, id="408"),
+        pytest.param(failing(408), Reason.UNAVAILABLE, True, None, id="408"),
         pytest.param(failing(425), Reason.RATE_LIMITED, True, None, id="425"),
         pytest.param(failing(429, Retry_After="30"), Reason.RATE_LIMITED, True, 30, id="429-seconds"),
         pytest.param(failing(429, Retry_After=IN_A_MINUTE), Reason.RATE_LIMITED, True, 60, id="429-date"),

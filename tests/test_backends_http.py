@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, urlencode
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deliveries import NOW, Pauses
+from deliveries import NOW, REFERENCE, Pauses, delivery, outside
+from fakes.core import Behaviour, Does
+from kit import told, world
 from ticketserver import TicketServer
-from tocsin.backends import _http, open_session
+from tocsin.backends import _http, kinds, open_session
+from tocsin.backends._api import Api
 from tocsin.errors import DeliveryError, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
     from pathlib import Path
 
 TEN_SECONDS = timedelta(seconds=10)
@@ -148,6 +159,32 @@ def test_an_excerpt_of_anything_is_one_short_printable_line_without_secrets(body
     assert len(line) <= _http.EXCERPT
 
 
+SECRET = 'pa"ss\\w\\örd\t /+%&<\N{KEY}>'
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        re.sub(r"(?<=\\u)....", lambda digits: digits[0].upper(), json.dumps(SECRET)),
+        json.dumps(SECRET, ensure_ascii=False),
+        json.dumps(SECRET).replace("/", "\\/"),
+        repr(SECRET),
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        re.sub("%..", lambda byte: byte[0].lower(), quote(SECRET, safe="")),
+        quote_plus(SECRET),
+        urlencode({"password": SECRET}),
+        html.escape(SECRET),
+    ],
+)
+def test_a_secret_is_struck_out_however_it_is_written(repeated: str) -> None:
+    request = _http.Request("POST", "http://127.0.0.1/", hide=("", SECRET))
+    line = _http.excerpt(f"<{repeated}>".encode(), request)
+    assert re.fullmatch(r"""<(password=|["'])?\*\*\*["']?>""", line), line
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -159,3 +196,81 @@ def test_an_excerpt_of_anything_is_one_short_printable_line_without_secrets(body
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
     assert _http.shown(url) == shown
+
+
+# --- an error beside a success ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def answering(status: int) -> AsyncIterator[str]:
+    """A server that answers everything so."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/tickets", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "inside", "doubts"),
+    [
+        ("POST", 201, False, True),
+        ("PUT", 204, False, True),
+        ("POST", 200, True, False),
+        ("GET", 200, False, False),
+        ("POST", 422, False, False),
+        ("POST", 401, False, False),
+    ],
+)
+async def test_a_change_that_is_answered_with_a_success_may_have_been_done_whatever_is_beside_it(
+    *, method: str, status: int, inside: bool, doubts: bool
+) -> None:
+    def judge(answer: _http.Answer, request: _http.Request, _: datetime) -> DeliveryError:
+        return DeliveryError(Reason.UNAUTHORIZED, f"{request.where}: {answer.status}", retry=False, stops=True)
+
+    async with answering(status) as url, open_session() as session:
+        api = Api(url, outside(session), timeout=TEN_SECONDS, judge=judge, inside=inside)
+        with pytest.raises(DeliveryError) as caught:
+            await api.ask(method, "tickets")
+    assert caught.value.doubts == doubts
+    assert not caught.value.may_be_under_way, "it was answered"
+
+
+@pytest.mark.parametrize(
+    ("kind", "behaviour", "doubts"),
+    [
+        ("orange", Behaviour.INSIDE, True),
+        ("itop", Behaviour.INSIDE, False),
+        ("itop", Behaviour.REFUSED, False),
+        ("znuny", Behaviour.REFUSED, False),
+        ("rt", Behaviour.REFUSED, False),
+    ],
+)
+async def test_a_create_that_was_refused_is_in_doubt_only_where_a_success_was_answered_and_means_something(
+    kind: str, behaviour: Behaviour, *, doubts: bool
+) -> None:
+    async with world(kinds()[kind]) as there:
+        there.server.script(Does.CREATE, behaviour)
+        error = await there.fail(delivery(number=""))
+    assert (error.reason, error.retry, error.doubts) == (Reason.REFUSED, False, doubts)
+
+
+@pytest.mark.parametrize("action", ["note", "close"])
+async def test_a_note_is_not_taken_for_another_whose_number_begins_alike(action: str) -> None:
+    async with world(kinds()["redmine"]) as there:
+        receipt = await there.opened()
+        await there.tell(told("note", receipt.number, id=170))
+        await there.tell(told(action, receipt.number, id=17))
+        (ticket,) = there.server.face.tickets()
+    assert [note.rpartition("\n")[2] for note in ticket.notes] == [
+        f"(tocsin {REFERENCE}/170)",
+        f"(tocsin {REFERENCE}/17)",
+    ]

@@ -187,3 +187,16 @@ def test_agreement_is_asked_of_the_service(redmine: Redmine) -> None:
         unknown = redmine.house.tocsin("reconcile", "--backend", "desk")
         assert unknown.exit_code == WRONG
         assert "is not compared; these are: redmine" in unknown.stderr
+
+
+def test_a_platform_that_cannot_be_asked_does_not_agree(tmp_path: Path) -> None:
+    poll = {"url": "http://127.0.0.1:1", "every": "1h"}
+    house = House(tmp_path, sources={"am": {"kind": "alertmanager", "poll": poll}})
+    with house.serving():
+        said = house.tocsin("reconcile")
+        assert said.exit_code == WRONG
+        assert "no differences so far: 0 alerts were compared" in said.stdout
+        assert "source am could not be asked to the end" in said.stdout
+        unknown = house.tocsin("reconcile", "--source", "zabbix")
+        assert unknown.exit_code == WRONG
+        assert "source 'zabbix' is not compared; these are: am" in unknown.stderr

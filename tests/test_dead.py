@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from house import Clock, Road, alert, opened, rows
 from tocsin import timers
@@ -132,7 +133,7 @@ async def test_what_is_sent_again_after_long_is_tried_for_long_again(tmp_path: P
         busy = DeliveryError(Reason.UNAVAILABLE, "busy", retry=True)
         (delivery,) = await told.claim()
         told.road.clock.passes(days=8)
-        assert (await told.settle(delivery, Outcome(error=busy))).state == "dead"
+        assert (await told.settle(replace(delivery, attempts=10), Outcome(error=busy))).state == "dead"
         await told.resend()
         assert (await told.fails(busy)).state == "pending"
     async with desk(tmp_path) as told:  # also after a start
@@ -515,3 +516,51 @@ async def test_an_informed_backend_may_tell_its_number_later(tmp_path: Path) -> 
         assert await told.store.run(lambda tx: deliveries.numbered(tx, reference, "other", "O1", "", now))
         assert await rows(told.store, "select number from informed") == [("O1",)]
         assert (await told.road.take(alert(severity=Severity.MINOR)))[0].ticket == "T1"
+
+
+async def test_an_update_that_only_a_note_followed_is_sent_again_with_all_its_facts(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await refused_update(told)
+        await told.road.take(alert(fingerprint="f2", severity=Severity.MAJOR))
+        assert (await told.sends()).action == "note"
+        again, as_note = await told.resend(2)
+        assert (again.action, as_note) == ("update", False)
+
+
+async def test_what_was_being_told_at_a_kill_counts_as_told(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await refused_update(told)
+        await told.fires(Severity.CRITICAL)
+        assert [one.action for one in await told.claim()] == ["update"]
+    async with desk(tmp_path) as told:
+        again, as_note = await told.resend(2)
+        assert (again.action, as_note) == ("note", True)
+
+
+@pytest.mark.parametrize("resent", [False, True], ids=["edited", "edited and sent again"])
+async def test_what_a_person_edited_outlives_what_happens_next(tmp_path: Path, *, resent: bool) -> None:
+    async with desk(tmp_path) as told:
+        await told.fires()
+        await told.fails()
+        await told.edit(name__en="Short enough", element__name="known there")
+        if resent:
+            await told.resend()
+        await told.road.take(alert(fingerprint="f2", severity=Severity.CRITICAL))
+        if not resent:
+            await told.resend()
+        (one,) = await told.claim()
+        assert (one.body.name["en"], one.body.element.name) == ("Short enough", "known there")
+        assert [state for _, _, state in await told.states()] == ["leased", "pending"], "what is new comes after it"
+    async with desk(tmp_path) as told:  # a start forgets nothing of it
+        await told.road.take(alert(fingerprint="f3", severity=Severity.CRITICAL))
+        assert [len(told.store.live.unsent.of(1, "remote"))] == [2]
+
+
+async def test_what_a_person_edited_is_taken_back_all_the_same_when_it_is_over(tmp_path: Path) -> None:
+    async with desk(tmp_path) as told:
+        await told.fires()
+        await told.fails()
+        await told.edit(name__en="Short enough")
+        await told.resend()
+        await told.resolves()
+        assert [state for _, _, state in await told.states()] == ["cancelled"]

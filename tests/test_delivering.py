@@ -64,6 +64,6 @@ async def test_questions_keep_to_the_rate_and_are_in_no_delivery_s_way() -> None
 def test_only_systems_with_a_rate_are_paced() -> None:
     given = {"kind": "redmine", "options": {}}
     settings = Settings(backends={"slow": {**given, "rate": 0.5}, "fast": given}, sources={}, default_backend="fast")
-    there = {name: SimpleNamespace(name=name, lacks={}, settle=None) for name in ("slow", "fast")}
+    there = {name: SimpleNamespace(name=name, lacks={}, settle=None, passes=None) for name in ("slow", "fast")}
     paced = delivering.paced(settings, cast("Any", there))
     assert {name: isinstance(one, Paced) for name, one in paced.items()} == {"slow": True, "fast": False}

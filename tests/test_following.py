@@ -40,11 +40,24 @@ def note(text: str, number: str = "1") -> RemoteNote:
         (Record(number="1", assignee="Ines"), ("", ""), (), {Touch.ASSIGNEE}),
         (Record(number="1", notes=(note("I look"),)), ("", ""), (), {Touch.NOTE}),
         (Record(number="1", notes=(note("I look"),)), ("", ""), ("1",), set()),
-        (Record(number="1", notes=(note("28 processes\n(tocsin K7F3Q2/18)"),)), ("", ""), (), set()),
-        (Record(number="1", notes=(note("```text\nnow\n(tocsin K7F3Q2/18)\n```"),)), ("", ""), (), set()),
+        (
+            Record(number="1", reference="K7F3Q2", notes=(note("28 processes\n(tocsin K7F3Q2/18)"),)),
+            ("", ""),
+            (),
+            set(),
+        ),
+        (
+            Record(number="1", reference="K7F3Q2", notes=(note("```text\nnow\n(tocsin K7F3Q2/18)\n```"),)),
+            ("", ""),
+            (),
+            set(),
+        ),
+        (Record(number="1", reference="K8", notes=(note("like\n(tocsin K7/18)"),)), ("", ""), (), {Touch.NOTE}),
         (Record(number="1", notes=(note("mine\n> now\n> (tocsin K7F3Q2/18)"),)), ("", ""), (), {Touch.NOTE}),
         (
-            Record(number="1", notes=(note("now\n(tocsin K7/18)"), note("mine\nnow\n(tocsin K7/18)", "2"))),
+            Record(
+                number="1", reference="K7", notes=(note("now\n(tocsin K7/18)"), note("mine\nnow\n(tocsin K7/18)", "2"))
+            ),
             ("", ""),
             (),
             {Touch.NOTE},
@@ -410,9 +423,7 @@ async def test_our_own_closing_is_no_persons_though_nobody_ever_learned_of_it(tm
         await quiet_over(side)
         side.there.server.script(Does.CHANGE, "lost")
         await side.tell()
-        side.passes(days=8)
-        side.there.server.script(Does.READ, "down")
-        await side.tell()
+        await side.gives_up(Does.READ)
         assert await rows(side.store, "select action, state from deliveries where state = 'dead'") == [
             ("close", "dead")
         ]
@@ -430,7 +441,7 @@ async def test_an_older_answer_than_the_last_one_changes_nothing(tmp_path: Path)
         await side.follow()
         assert old is not None
         side.passes(seconds=10)
-        assert await side.follower._see(old, side.there.server.clock()) == "known"
+        assert await side.follower._see(old, side.there.server.clock()) == "later"
         assert await rows(side.store, "select status from tickets") == [("in_progress",)]
 
 
@@ -560,3 +571,14 @@ async def test_a_ticket_that_has_moved_is_known_by_its_old_number(tmp_path: Path
         await side.follow()
         assert await written(side) == ["moved it"]
         assert await rows(side.store, "select number from tickets") == [("1",)]
+
+
+async def test_a_ticket_out_of_our_sight_that_a_webhook_named_is_not_asked_for_again_and_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await declared(side)
+        side.face.hidden.add(1)
+        side.face.issues[2] = type(side.face.issues[1])(**{**vars(side.face.issues[1]), "id": 2})  # others are seen
+        await side.follower.hear(["1"])
+        await side.follow()
+        assert await rows(side.store, "select count(*) from named_tickets") == [(0,)]
+        assert (await side.incident())[0] == "open"

@@ -392,6 +392,24 @@ async def test_where_a_person_works_on_the_ticket_the_informed_hear_all_the_same
         assert await rows(store, statuses) == [("declared",), ("repaired",)]
 
 
+async def test_a_backend_that_was_down_while_it_closed_and_came_back_again_and_again_is_told_that_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        road = Road(store, Clock(), RULES)
+        await road.take(alert())
+        await told(road)
+        await road.take(OVER)
+        await ticks(road, minutes=16)
+        await told(road)
+        assert {status for _, _, status in await informed(store)} == {"closed"}
+        for what in (alert(), OVER, alert()):  # noc is down
+            await road.take(what)
+            await ticks(road, minutes=16)
+            await told(road, "itsm", "partner")
+        assert [one.action for one in await leased(road, "noc", 5)] == ["reopen"]
+
+
 # --- what people see of it -------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from house import RULES, T0, Clock, Road, alert, opened, rows
-from tocsin import timers
+from tocsin import events, timers
 from tocsin.model import Action, Payload, Receipt, Severity, Status, TicketStatus, Unreadable
 from tocsin.store import pruning
 
@@ -392,10 +392,9 @@ def _seen(store: Store) -> tuple[object, object]:
 
 
 def test_a_decision_for_a_ticket_needs_all_its_parts() -> None:
-    from tocsin import lifecycle  # noqa: PLC0415
     from tocsin.model import Decision  # noqa: PLC0415
 
     with pytest.raises(ValueError, match="needs an element"):
-        lifecycle.fired(
+        events.fired(
             Decision(action=Action.TICKET, rule="r", rule_set="h"), what="", declarant="", known=False, mint=("", 0)
         )

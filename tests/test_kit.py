@@ -350,6 +350,21 @@ async def test_an_opening_that_leaves_no_doubt_has_made_nothing(kind: Kind, beha
 
 
 @KINDS
+@pytest.mark.parametrize("behaviour", [Behaviour.DOWN, Behaviour.DROPPED, Behaviour.WRONG])
+async def test_a_question_before_the_first_writing_leaves_no_doubt(kind: Kind, behaviour: Behaviour) -> None:
+    skip_what_cannot_happen(kind, behaviour)
+    for good in range(MOST):
+        async with world(kind) as there:
+            there.server.plan.after(good, behaviour)
+            ended = await there.attempt(delivery(number=""))
+            if there.server.asked(Does.CREATE):
+                return
+            assert isinstance(ended, DeliveryError)
+            assert not ended.doubts, f"after {good} requests: {ended}"
+    raise AssertionError("it never came to its writing")
+
+
+@KINDS
 @NOT_DONE
 @pytest.mark.parametrize("action", ["close", "update", "reopen"])
 async def test_an_attempt_that_leaves_no_doubt_has_changed_nothing(

@@ -23,7 +23,9 @@ FLOORS = {
     "yaml12": 1,
     "wording": 1,
     "informing": 1,
+    "events": 1,
     "flapping": 1,
+    "marks": 1,
     "folding": 1,
     "priorities": 1,
     "heap": 0,
@@ -52,6 +54,7 @@ FLOORS = {
     "seeing": 6,
     "following": 9,
     "agreement": 2,
+    "names": 7,
     "mending": 7,
     "reconciling": 9,
     "reload": 8,
@@ -75,7 +78,7 @@ KNOWS = {
     "fleet": {"model", "errors", "titling", "yaml12"},
     "sources": {"model", "errors", "units"},
     "desk": {"model", "errors", "wording", "store"},
-    "backends": {"model", "errors", "units", "yaml12", "desk"},
+    "backends": {"model", "errors", "marks", "units", "yaml12", "desk"},
 }
 """Rooms that are easily added to, or taken elsewhere: they may use these only."""
 
@@ -86,6 +89,9 @@ PURE = (
     "wording",
     "folding",
     "informing",
+    "events",
+    "flapping",
+    "marks",
     "undo",
     "unsent",
     "breaker",

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from tocsin import wording
-from tocsin.lifecycle import Fired, Resolved, Tick, TicketSeen, advance, ticket_status
+from tocsin.events import Fired, Resolved, Tick, TicketSeen
+from tocsin.lifecycle import advance, ticket_status
 from tocsin.live import Firing, Live, Surroundings
 from tocsin.model import (
     Action,

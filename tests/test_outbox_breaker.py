@@ -280,6 +280,24 @@ async def test_a_stopped_backend_is_probed_with_the_oldest_delivery_not_tried_ye
             assert len(system.asked) == 2
 
 
+async def test_a_delivery_with_a_trouble_of_its_own_keeps_no_stopped_backend_stopped(tmp_path: Path) -> None:
+    clock, system = Running(), System()
+    system.refuses = {1: DeliveryError(Reason.UNAVAILABLE, "500 for this record", retry=True)}
+    async with opened(tmp_path, backend="remote") as store:
+        await problems(store, clock, 1)
+        limits = Limits(failures=99, first=timedelta(seconds=1), longest=timedelta(seconds=1))
+        async with telling(store, clock, limits, remote=outbox.Route(deliver=system)) as told:
+            await told.until(lambda: len(system.asked) > 0, "the first attempt")
+            system.answer = LOCKED
+            await Road(store, clock).take(alert(fingerprint="f2", resource="web2"))
+            await told.becomes(State.STOPPED)
+            system.answer = None
+            for _ in range(2):  # the oldest is tried first, and then another
+                clock.passes(hours=1, minutes=1)
+                await told.rounds()
+            assert told.standing().state == State.CLOSED
+
+
 async def test_one_ticket_that_we_may_not_touch_stops_the_others_only_until_that_shows(tmp_path: Path) -> None:
     clock, system = Running(), System()
     system.refuses = {1: LOCKED}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tocsin.polling import Poller
     from tocsin.polling.difference import Difference
     from tocsin.store import Store
 
@@ -100,6 +101,85 @@ def test_how_long_something_is_missing_is_counted_from_the_first_answer_without_
 
 def test_alertmanager_and_icinga_can_be_asked() -> None:
     assert sorted(kinds()) == ["alertmanager", "icinga"]
+
+
+# --- asked for once, beside the rest -------------------------------------------------------------------------------------
+
+
+class Shows:
+    """An Alertmanager that shows what the test says."""
+
+    def __init__(self) -> None:
+        self.fires: list[str] = []
+        self.down = False
+
+    def app(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/api/v2/alerts", self._alerts)
+        return application
+
+    async def _alerts(self, _: web.Request) -> web.Response:
+        if self.down:
+            return web.Response(status=502)
+        return web.json_response([_alert(name) for name in self.fires])
+
+
+def _alert(name: str) -> dict[str, Any]:
+    return {
+        "labels": {"alertname": name, "instance": "web1"},
+        "annotations": {},
+        "fingerprint": name,
+        "startsAt": T0.isoformat(),
+        "endsAt": (T0 + timedelta(days=999)).isoformat(),
+        "updatedAt": T0.isoformat(),
+        "status": {"state": "active", "inhibitedBy": [], "silencedBy": []},
+        "receivers": [{"name": "all"}],
+    }
+
+
+@asynccontextmanager
+async def shown(folder: Path, shows: Shows) -> AsyncIterator[tuple[Store, Poller, Running]]:
+    """An Alertmanager's poller that does not run: it compares when the test says so."""
+    book, listened, clock = rulebook(), source("alertmanager"), Running()
+    async with opened(folder) as store, TestServer(shows.app()) as server, AsyncExitStack() as stack:
+        ears = Ears([listened], store=store, rulebook=lambda: book, metrics=Metrics("0", "3"), clock=clock)
+        asked = Asked(url=str(server.make_url("")), settle=SETTLE)
+        yield store, ears.poller(listened, asked, stack), clock
+
+
+async def named(poller: Poller, *, fix: bool = False) -> list[tuple[str, str, bool]]:
+    said = await poller.compare(fix=fix)
+    assert said.problem == ""
+    return [(one.kind.value, one.fingerprint, one.mended) for one in said.differences]
+
+
+async def test_a_comparison_names_what_differs_and_takes_it_in_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    shows = Shows()
+    async with shown(tmp_path, shows) as (store, poller, clock):
+        assert await named(poller) == []
+        shows.fires = ["disk"]
+        ((kind, _, mended),) = await named(poller)
+        assert (kind, mended) == ("unheard", False)
+        assert await outcomes(store) == [], "a look changes nothing"
+        assert [mended for _, _, mended in await named(poller, fix=True)] == [True]
+        assert len(await outcomes(store)) == 1
+        assert await named(poller) == []
+        shows.fires = []
+        clock.passes(minutes=1)
+        assert [(kind, mended) for kind, _, mended in await named(poller, fix=True)] == [("unknown", False)]
+        (one,) = (await poller.compare(fix=False)).differences
+        assert "it counts as over after 5 min" in one.told
+        clock.passes(minutes=6)
+        assert [(kind, mended) for kind, _, mended in await named(poller, fix=True)] == [("unknown", True)]
+        assert await named(poller) == []
+        assert (await outcomes(store))[-1:] != [], "its end was taken in"
+
+
+async def test_a_platform_that_does_not_answer_a_comparison_is_said(tmp_path: Path) -> None:
+    shows = Shows()
+    shows.down = True
+    async with shown(tmp_path, shows) as (_, poller, _clock):
+        assert "502" in (await poller.compare(fix=True)).problem
 
 
 # --- Icinga's stream, with a server that does what the test says -----------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,29 @@ async def test_what_a_real_alertmanager_shows_is_taken_in_and_what_it_no_longer_
             await until(lambda: has(service, ("declared", "degraded")), 15, "the ticket")
             await say(http, at, "DiskFull", ended=True)
             await until(lambda: has(service, ("closed", "degraded")), 20, "the ticket to be closed")
+
+
+async def test_a_real_alertmanager_is_compared_when_that_is_asked_for(tmp_path: Path) -> None:
+    require("prometheus-alertmanager", "prometheus-alertmanager")
+    async with alertmanager(tmp_path, NOWHERE) as at, session() as http:
+        settings = {"sources": {"am": {"kind": "alertmanager", "poll": {"url": at, "every": "1h"}}}}
+        async with running(tmp_path / "tocsin", settings, RULES, ELEMENTS) as service:
+
+            async def differs(*, fix: bool) -> list[tuple[str, bool]]:
+                async with http.post(f"{service.url}/-/reconcile", json={"source": "am", "fix": fix}) as answer:
+                    said = json.loads(await answer.text())
+                assert said["problem"] == "", said
+                return [(one["kind"], one["mended"]) for one in said["differences"]]
+
+            await say(http, at, "DiskFull")
+
+            async def unheard() -> bool:
+                return await differs(fix=False) == [("unheard", False)]
+
+            await until(unheard, 15, "what fires there to be missed")
+            assert await differs(fix=True) == [("unheard", True)]
+            await until(lambda: has(service, ("declared", "degraded")), 15, "the ticket")
+            assert await differs(fix=False) == []
 
 
 def asked(of: icinga.Icinga, folder: Path) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from service import Service, running, stored, until
 from tocsin.backends import Backend, Level, build, hand_over, open_session
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError, Reason
+from tocsin.marks import of_people
 from tocsin.model import Delivery, Impact, Receipt, TicketStatus
-from tocsin.seeing import LAG, _of_people
+from tocsin.seeing import LAG
 from tocsin.store import rows
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ async def test_a_long_text_is_attached_whole_and_a_long_title_loses_nothing(ther
     assert 90 < len(truth.title) <= 255
     assert set(truth.title) <= set("é …")
     assert record is not None
-    assert not list(_of_people(record.notes)), "nothing of ours looks like a person's"
+    assert not of_people(record), "nothing of ours looks like a person's"
 
 
 async def test_awkward_characters_are_kept_or_replaced_and_the_note_is_known_again(there: System) -> None:

@@ -246,9 +246,7 @@ async def in_doubt_and_dropped(side: Both) -> None:
     await side.road.take(alert())
     side.there.server.script(Does.CREATE, "lost")
     await side.tell()
-    side.passes(days=8)
-    side.there.server.script(Does.SEARCH, "down")
-    await side.tell()
+    await side.gives_up(Does.SEARCH)
     ((dead,),) = await rows(side.store, "select id from deliveries where state = 'dead'")
     await side.store.run(lambda tx: drop(tx, dead, By("night shift", "enough"), side.there.server.clock()))
 

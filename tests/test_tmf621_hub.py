@@ -208,6 +208,10 @@ async def test_who_was_away_hears_it_later(tmp_path: Path, restarted: bool) -> N
             await live(client)
             await there.heard_of(6)
             assert away.heard == []
+            sample = client.app.metrics.registry.get_sample_value
+            assert sample("tocsin_tmf621_listeners") == 2
+            assert sample("tocsin_tmf621_events_behind") == 6
+            assert (sample("tocsin_tmf621_events_total", {"outcome": "failed"}) or 0) >= 1
             if not restarted:
                 async with away.there():
                     clock.passes(minutes=6)

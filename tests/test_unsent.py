@@ -62,6 +62,13 @@ def test_a_raised_impact_counts_at_once() -> None:
     assert claimed(unsent) == [2, 1]
 
 
+def test_what_became_worse_pulls_what_it_waits_for_forward() -> None:
+    unsent = kept(ready(1), ready(2, Impact.SEVERE))
+    worse = replace(ready(3, Impact.INTERRUPTED), action=UPDATE)
+    unsent.keep(1, HERE, (ready(1), worse))
+    assert claimed(unsent, limit=2) == [1, 2]
+
+
 def test_a_lowered_impact_counts_at_once() -> None:
     unsent = kept(ready(1), ready(2, Impact.INTERRUPTED))
     unsent.keep(2, HERE, (ready(2, Impact.NONE),))

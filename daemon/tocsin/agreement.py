@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     CLOSED_THERE = "closed_there", "its ticket is closed, and it is not over"
     DIFFERS = "differs", "its ticket is not as it was known"
     TWICE = "twice", "several tickets carry its reference"
+    DISOWNED = "disowned", "its ticket does not carry its reference any more"
     DEAD = "dead", "what opens its ticket was refused and waits for a person"
 
 
@@ -47,6 +49,7 @@ POLICIES: Mapping[Kind, Policy] = {
     Kind.CLOSED_THERE: "follow",
     Kind.DIFFERS: "follow",
     Kind.TWICE: "note",
+    Kind.DISOWNED: "report",
     Kind.DEAD: "report",
 }
 """What is done about each when differences shall be mended, unless the settings say otherwise."""
@@ -57,6 +60,7 @@ CAN: Mapping[Kind, tuple[Policy, ...]] = {
     Kind.CLOSED_THERE: ("report", "follow", "reopen"),
     Kind.DIFFERS: ("report", "follow"),
     Kind.TWICE: ("report", "note"),
+    Kind.DISOWNED: ("report",),
     Kind.DEAD: ("report",),
 }
 """What can be done about each."""
@@ -72,6 +76,8 @@ class Ours(Struct, frozen=True, kw_only=True):
     number: str
     """Empty while it is not known."""
     status: TicketStatus
+    at: datetime | None = None
+    """When that was known last."""
     ticket: bool = True
     """The backend has taken its opening."""
     dead: bool = False
@@ -97,7 +103,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 def compare(ours: Ours, theirs: Sequence[Record]) -> list[tuple[Kind, str]]:
     """What differs between a ticket as we know it and all that carry its reference, each in words; pure.
 
-    `theirs`: the tickets with exactly our reference, oldest first.
+    `theirs`: the tickets with exactly our reference, oldest first, and the one with our number, whatever it carries.
     """
     if ours.dead:
         return [(Kind.DEAD, Kind.DEAD.told)]
@@ -107,6 +113,8 @@ def compare(ours: Ours, theirs: Sequence[Record]) -> list[tuple[Kind, str]]:
         over = ours.status in ENDED or ours.state == State.CLOSED
         return [] if over else [(Kind.GONE, Kind.GONE.told)]
     mine = mine_of(ours, theirs)
+    if mine.reference != ours.incident:
+        return [(Kind.DISOWNED, f"{Kind.DISOWNED.told}, but {mine.reference or 'none'}")]
     found = [(Kind.TWICE, f"{Kind.TWICE.told}: {', '.join(record.number for record in theirs)}")] if theirs[1:] else []
     return found + _standing(ours, mine)
 
@@ -134,17 +142,20 @@ def _standing(ours: Ours, mine: Record) -> list[tuple[Kind, str]]:
     return []
 
 
-def policy_of(kind: Kind, ours: Ours, policies: Mapping[Kind, Policy], *, final: bool = False) -> Policy:
+def policy_of(
+    kind: Kind, ours: Ours, policies: Mapping[Kind, Policy], *, final: bool = False, endless: bool = False
+) -> Policy:
     """What is done about a difference: nothing over a person's head, and nothing that may make a second ticket.
 
-    Only what still fires is opened again, and not in a `final` system, where what is closed stays closed.
+    Only what still fires is opened again, and not in a `final` system, where what is closed stays closed; in an `endless`
+    one tocsin can close nothing.
     """
     theirs = kind == Kind.OPEN_THERE and ours.touched
     dropped = kind == Kind.NO_TICKET and ours.dropped
     unfound = kind == Kind.GONE and not ours.number  # it was taken, and its number is still to come
-    if theirs or dropped or unfound:
-        return "report"
     policy = policies.get(kind, POLICIES[kind])
+    if theirs or dropped or unfound or (endless and policy == "close"):
+        return "report"
     return "follow" if policy == "reopen" and (final or ours.state != State.OPEN) else policy
 
 

@@ -92,6 +92,7 @@ class App:
         )
         self.rulebooks = Rulebooks(places, self.store, self.metrics, clock)
         self._watchdog = Watchdog(environ)
+        self._offer = offering.Offer()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -124,30 +125,39 @@ class App:
         self._stack.push_async_callback(ears.silence.write)
         retention = Retention(**self._settings.retention.model_dump())
         self._timers = timers.Timers(self.store, retention, self._clock, also=ears.silence.come_round)
-        systems = delivering.systems(self._settings, await self._outside())
-        self.store.live.final = delivering.final(systems)
-        self._outbox = delivering.outgoing(self._settings, systems, self.store, self.metrics, self._clock)
-        await self._leave_to_people(frozenset(systems))
         self._watch_metrics()
         asked = list(questions(self._settings, door_sources, self._read_secret))
-        paced = delivering.paced(self._settings, systems)
-        self._followers = returning.followers(self._settings, paced, self.store, self.metrics, self._clock)
-        self._reconcilers = returning.reconcilers(self._settings, paced, self.store, self._clock)
-        self._spawn(
-            self._outbox.run(self._stopping), self._timers.run(self._stopping), self.rulebooks.watch(self._stopping)
+        await self._tell()
+        self._spawn(self._timers.run(self._stopping), self.rulebooks.watch(self._stopping))
+        there = offering.There(
+            store=self.store,
+            desk=self.desk,
+            rulebook=self.rulebooks.current,
+            clock=self._clock,
+            told=self.metrics.told_event,
         )
-        self._spawn(delivering.look_over(systems))
-        self._spawn(*(follower.run(self._stopping) for follower in self._followers.values()), self._compare())
-        there = offering.There(store=self.store, desk=self.desk, rulebook=self.rulebooks.current, clock=self._clock)
         self._offer = await offering.offer(self._settings, there, self._read_secret, self._stack)
         self._spawn(*self._offer.loops(self._stopping))
+        self._pollers = {source.name: ears.poller(source, how, self._stack) for source, how in asked}
         await self._serve(door_sources, ears)
-        self._spawn(*(ears.poller(source, how, self._stack).run(self._stopping) for source, how in asked))
+        self._spawn(*(poller.run(self._stopping) for poller in self._pollers.values()))
         gc.collect()
         gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         self._spawn(self._watchdog.run(self.store, lambda: self._timers.beat, self._clock, self._stopping))
         self._watchdog.ready(self.address)
         _log.info("serving", address=self.address, version=__version__, sqlite=SQLITE_VERSION)
+
+    async def _tell(self) -> None:
+        """Begin to tell the ticket systems, and to hear of them."""
+        systems = delivering.systems(self._settings, await self._outside())
+        self.store.live.final = delivering.final(systems)
+        self._outbox = delivering.outgoing(self._settings, systems, self.store, self.metrics, self._clock)
+        await self._leave_to_people(frozenset(systems))
+        paced = delivering.paced(self._settings, systems)
+        self._followers = returning.followers(self._settings, paced, self.store, self.metrics, self._clock)
+        self._reconcilers = returning.reconcilers(self._settings, paced, self.store, self._clock)
+        self._spawn(self._outbox.run(self._stopping), delivering.look_over(systems))
+        self._spawn(*(follower.run(self._stopping) for follower in self._followers.values()), self._compare())
 
     async def wait(self) -> None:
         """Until SIGTERM or SIGINT; SIGHUP reloads rules and fleet. A part that dies ends the wait with its error."""
@@ -238,7 +248,8 @@ class App:
         desk = admin.Admin(self.store, self.desk, self.rulebooks.reload, again, guard, self._clock)
         sending = outgoing.Outgoing(self.store, self._outbox, frozenset(self._settings.backends), guard, self._clock)
         named = returning.hooks(self._settings, self._followers, self._read_secret, door.limits, self._clock)
-        compared = ReconcilingPages(self._reconcilers, returning.told(self.metrics, self._clock), guard)
+        heard = returning.told(self.metrics, self._clock)
+        compared = ReconcilingPages(self._reconcilers, self._pollers, heard, guard)
         return [
             *ticket_hooks.routes(named),
             *compared.routes(),
@@ -281,6 +292,7 @@ class App:
             "tocsin_unsent_deliveries": len(unsent),
             "tocsin_oldest_undelivered_seconds": (self._clock() - oldest).total_seconds() if oldest else 0,
             "tocsin_store_up": 0 if self.store.problem else 1,
+            **self._offer.gauges(),
         }
 
     def _states(self) -> dict[str, int]:

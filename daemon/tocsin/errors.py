@@ -182,6 +182,8 @@ class DeliveryError(TocsinError):
         self.harmless = harmless
         self.partly = False
         """A part of it was done before it failed."""
+        self.assigned = False
+        """It was to do what may assign the ticket to somebody."""
 
     @property
     def doubts(self) -> bool:

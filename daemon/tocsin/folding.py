@@ -33,6 +33,8 @@ def fold(unsent: tuple[Delivery, ...], new: Delivery) -> Folded:
         return Folded(add=new)
     if new.action == DeliveryAction.CLOSE:
         return _fold_close(unsent, new)
+    if not _takes_more(last):
+        return Folded(add=new)
     if new.action == DeliveryAction.REOPEN:
         return _fold_reopen(last, new)
     if new.action == DeliveryAction.NOTE and last.action == DeliveryAction.CLOSE:
@@ -52,6 +54,11 @@ def left(unsent: tuple[Delivery, ...], folded: Folded) -> tuple[Delivery, ...]:
 def can_change(delivery: Delivery) -> bool:
     """Whether no backend can have seen this delivery: never sent, or refused for certain."""
     return delivery.state in (DeliveryState.PENDING, DeliveryState.DEAD) and not delivery.uncertain
+
+
+def _takes_more(delivery: Delivery) -> bool:
+    """Whether what it tells is nobody's but ours: what a person corrected or sent again says what they read."""
+    return delivery.resent_at is None
 
 
 def _fold_close(unsent: tuple[Delivery, ...], new: Delivery) -> Folded:

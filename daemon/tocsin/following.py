@@ -15,11 +15,11 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tocsin import names
 from tocsin.backends import Backend, answered
 from tocsin.errors import DeliveryError, Reason, StoreError
-from tocsin.seeing import LAG, Seen, Sight, Touch, glance, is_quiet, see
+from tocsin.seeing import LAG, Seen, Sight, Touch, see
 from tocsin.store import rows
-from tocsin.store.deliveries import numbered
 from tocsin.timers import pause
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tocsin.model import Receipt, Record
-    from tocsin.store import Store, Transaction
+    from tocsin.names import Named
+    from tocsin.store import Store
 
 _log = structlog.get_logger("following")
 
@@ -35,7 +36,6 @@ OVERLAP = timedelta(minutes=2)
 """How far behind what was heard last the next question begins: clocks and commits of ticket systems are not exact."""
 FIRST = timedelta(days=1)
 """How far back the very first question goes."""
-_NAMED = 100
 _AT_ONCE = 200
 _LONGEST = 200
 """Characters of a number or a reference; what is longer is neither."""
@@ -97,7 +97,7 @@ class Follower:
         """Tickets of these numbers or references changed. Returns once that is kept. Raises StoreError."""
         now = rows.micros(self._clock())
         kept = [(self.name, word, now) for word in dict.fromkeys(words) if 0 < len(word) <= _LONGEST]
-        await self._store.run(partial(_name, kept=kept))
+        await self._store.run(partial(names.keep, kept=kept))
         self._named.set()
 
     async def take(self, records: Iterable[Record]) -> bool:
@@ -150,7 +150,7 @@ class Follower:
         await self._read_named()
         if due:
             await self._find_numbers()
-            self._asked_at = self._asked_at or self._clock()
+            self._asked_at = self._clock() if self._followed.every is None else self._asked_at or self._clock()
         if trouble:
             raise trouble
 
@@ -176,10 +176,10 @@ class Follower:
         records = await answered(self._backend.changes(since), self.name)
         for start in range(0, len(records), _AT_ONCE):
             some = records[start : start + _AT_ONCE]
-            sort = partial(_sorted, backend=self.name, records=some, reads=self._followed.reads, now=asked_at)
+            sort = partial(names.to_see, backend=self.name, records=some, reads=self._followed.reads, now=asked_at)
             for record in await self._store.run(sort):
                 if await self._see(record, asked_at) == Sight.LATER:
-                    await self._store.run(partial(_unread, backend=self.name, record=record, now=asked_at))
+                    await self._store.run(partial(names.unread, backend=self.name, record=record, now=asked_at))
         times = [record.changed_at for record in records if record.changed_at]
         newest = min(
             max(times, default=heard), asked_at
@@ -188,8 +188,15 @@ class Follower:
             at = rows.micros(max(newest, heard))
             await self._store.run(lambda tx: tx.update("put_cursor", (self.name, at)))
 
-    async def _see(self, record: Record, asked_at: datetime) -> Sight:
-        seen = Seen(backend=self.name, record=record, asked_at=asked_at, touch=self._followed.touch)
+    async def _see(self, record: Record, asked_at: datetime, *, whole: bool = True) -> Sight:
+        seen = Seen(
+            backend=self.name,
+            record=record,
+            asked_at=asked_at,
+            touch=self._followed.touch,
+            passes=self._backend.passes,
+            whole=whole,
+        )
         sight = await self._store.run(partial(see, seen=seen, now=self._clock()))
         self._observer.seen(self.name, sight)
         if sight == Sight.NEWS:
@@ -203,14 +210,14 @@ class Follower:
         tried = rows.micros(self._clock() - self._every / 2)
         after, failed, self._later = (-1, ""), 0, False
         while True:
-            page = await self._store.run(partial(_page, backend=self.name, after=after, tried=tried))
+            page = await self._store.run(partial(names.page, backend=self.name, after=after, tried=tried))
             for named in page.named:
                 failed = 0 if await self._is_read(named, failed) else failed + 1
             if page.last is None or self._stopping.is_set():
                 return
             after = page.last
 
-    async def _is_read(self, named: _Named, failed: int) -> bool:
+    async def _is_read(self, named: Named, failed: int) -> bool:
         """Read one; False when it could not be. Raises DeliveryError when it shows that none can be, for now."""
         try:
             sight = await self._read(named)
@@ -218,7 +225,9 @@ class Follower:
             await self._put_off(named, error)
             if self._is_down(error, failed):
                 raise
-            return False
+            if error.reason != Reason.NOT_FOUND:
+                return False
+            sight = Sight.STRANGE  # out of our sight: it is read again when it is named again
         if sight == Sight.LATER:
             self._later = True
         else:
@@ -233,26 +242,31 @@ class Follower:
             return not self._answers  # it told just now what changed: it is this ticket that we may not read
         return error.reason in _OF_THE_SYSTEM and failed + 1 >= _IN_A_ROW
 
-    async def _put_off(self, named: _Named, error: DeliveryError) -> None:
+    async def _put_off(self, named: Named, error: DeliveryError) -> None:
         tried = (rows.micros(self._clock()), self.name, named.word)
         await self._store.run(lambda tx: tx.update("tried_named_ticket", tried))
         if not named.tried:
             _log.warning("a ticket cannot be read", backend=self.name, ticket=named.number, problem=str(error))
 
-    async def _read(self, named: _Named) -> Sight:
+    async def _read(self, named: Named) -> Sight:
         """The ticket by the number that we know it by: it may have moved, and another one may carry our reference."""
-        asked_at = self._clock()
+        asked_at, reads = self._clock(), self._reads(named)
+        whole = reads or not self._followed.reads
         sights = [
-            await self._see(replace(record, number=named.number or record.number), asked_at)
-            for record in await self._records(named)
-            if record.reference == named.reference and (self._reads(named) or named.number in ("", record.number))
+            await self._see(
+                replace(one, number=named.number or one.number, reference=named.reference), asked_at, whole=whole
+            )
+            for one in await self._records(named)
+            if one.reference == named.reference
+            or (reads and not one.reference)  # taken from it by somebody: it is ours
+            if reads or named.number in ("", one.number)
         ]
         return Sight.LATER if Sight.LATER in sights else Sight.KNOWN
 
-    def _reads(self, named: _Named) -> bool:
+    def _reads(self, named: Named) -> bool:
         return bool(named.number) and self._followed.reads
 
-    async def _records(self, named: _Named) -> list[Record]:
+    async def _records(self, named: Named) -> list[Record]:
         if not self._reads(named):
             return await answered(self._backend.search(named.reference), self.name)
         record = await answered(self._backend.read(named.number), self.name)
@@ -268,7 +282,7 @@ class Follower:
             found = await self._found(reference)
             if found and found.number:
                 await self._store.run(
-                    partial(_number, reference=reference, backend=self.name, told=found, now=self._clock())
+                    partial(names.number, reference=reference, backend=self.name, told=found, now=self._clock())
                 )
 
     async def _found(self, reference: str) -> Receipt | None:
@@ -286,63 +300,3 @@ class Follower:
             "the ticket system cannot be asked", backend=self.name, problem=str(error), exc_info=error.__cause__
         )
         self._well = False
-
-
-class _Named(Struct, frozen=True):
-    """A ticket that is to be read."""
-
-    word: str
-    times: int
-    tried: int
-    reference: str
-    number: str
-
-
-class _Page(Struct, frozen=True):
-    """Some of those that are to be read now, and where the next page begins; None after the last."""
-
-    named: list[_Named]
-    last: tuple[int, str] | None
-
-
-def _page(tx: Transaction, *, backend: str, after: tuple[int, str], tried: int) -> _Page:
-    """What names no ticket of ours is forgotten; what is being told something is read when that is over."""
-    found = tx.rows("named_tickets", (backend, *after, tried, _NAMED))
-    named = []
-    for word, times, failed in found:
-        n, reference, number = _ours(tx, backend, word)
-        if not n:
-            tx.update("delete_named_ticket", (backend, word, times))
-        elif is_quiet(tx, n, backend):
-            named.append(_Named(word, times, failed, reference, number))
-    return _Page(named, (found[-1][2], found[-1][0]) if len(found) == _NAMED else None)
-
-
-def _ours(tx: Transaction, backend: str, word: str) -> tuple[int, str, str]:
-    """Row, reference and number of the ticket of this backend that a word names; nothing when it names none of ours."""
-    found = tx.rows("ticket_there", (backend, word))
-    reference = found[0][0] if found else word
-    known = tx.rows("ticket_of_reference", (reference,))
-    return (known[0][0], reference, known[0][2]) if known and known[0][1] == backend else (0, "", "")
-
-
-def _name(tx: Transaction, *, kept: list[tuple[str, str, int]]) -> None:
-    for row in kept:
-        tx.update("insert_named_ticket", row)
-
-
-def _sorted(tx: Transaction, *, backend: str, records: list[Record], reads: bool, now: datetime) -> list[Record]:
-    """Keep the names of those that are to be read; returns those that are whole already."""
-    unknown = [record for record in records if glance(tx, backend, record) is None]
-    for record in unknown:
-        if reads and not record.notes:
-            _unread(tx, backend=backend, record=record, now=now)
-    return [record for record in unknown if not reads or record.notes]
-
-
-def _unread(tx: Transaction, *, backend: str, record: Record, now: datetime) -> None:
-    tx.update("insert_unread_ticket", (backend, record.reference, rows.micros(now)))
-
-
-def _number(tx: Transaction, *, reference: str, backend: str, told: Receipt, now: datetime) -> None:
-    numbered(tx, reference, backend, told.number, told.url, now)

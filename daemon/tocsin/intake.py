@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin import lifecycle
+from tocsin.events import TicketSeen
 from tocsin.fate import OUTCOMES, Fate
 from tocsin.live import Entry, Firing, Met, Surroundings, said, what
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
@@ -321,7 +321,7 @@ def seen(
         return False
     tx.update("update_ticket", (receipt.status.value, receipt.number, receipt.url, rows.micros(now), n))
     entry = tx.live.by_row.get(n)
-    change = tx.live.see(n, lifecycle.TicketSeen(actor=actor, status=status), now)
+    change = tx.live.see(n, TicketSeen(actor=actor, status=status), now)
     if entry is None or change is None:
         return False
     apply(tx, change, Cause(row=entry.decision), new=False, now=now)

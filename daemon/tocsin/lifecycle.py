@@ -6,20 +6,19 @@ ticket per incident, one note per change of state; suppression only ever suppres
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import flapping, wording
+from tocsin.events import Event, Fired, Gone, Resolved, Tick, TicketSeen
 from tocsin.informing import bound
 from tocsin.model import (
     LANGUAGES,
     Change,
     ClosedByPerson,
-    Decision,
     DeliveryAction,
-    Impact,
     Incident,
     Note,
     Policy,
@@ -34,67 +33,8 @@ TOLD_JOINS = 20
 """So many fingerprints that join an incident are told one by one; further ones are only counted."""
 
 
-class Fired(Struct, frozen=True, kw_only=True):
-    """An alert fires and the rules want a ticket for it."""
-
-    dedup_key: str
-    rule: str
-    element: str
-    impact: Impact
-    policy: Policy
-    declarant: str
-    what: str
-    """The alert in a few words, for the notes."""
-    id: str
-    """The id and row of the incident, should this begin one."""
-    n: int
-    known: bool = False
-    """This fingerprint fires in this incident already: a repeat."""
-    final: bool = False
-    """A ticket that is closed where this incident's was declared cannot be opened again."""
-
-
-class Resolved(Struct, frozen=True, kw_only=True):
-    """A fingerprint that fired in this incident no longer does."""
-
-    what: str
-    unsent: bool = False
-    """The ticket was not asked for yet, or asked in a delivery that can still be withdrawn."""
-
-
-class Tick(Struct, frozen=True):
-    """Time has passed."""
-
-
-class TicketSeen(Struct, frozen=True, kw_only=True):
-    """A person changed the ticket."""
-
-    actor: str
-    status: TicketStatus | None = None
-    """The new status, when it is the status that was changed."""
-
-
-Event = Fired | Resolved | Tick | TicketSeen
-
 _ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
-
-
-def fired(decision: Decision, *, what: str, declarant: str, known: bool, mint: tuple[str, int]) -> Fired:
-    """The event of a decision, which may begin the incident `mint` (id, row). Raises ValueError if it is for no ticket."""
-    if decision.element is None or decision.impact is None or decision.policy is None:
-        raise ValueError(f"rule {decision.rule}: a ticket needs an element, an impact and a policy")
-    return Fired(
-        dedup_key=decision.dedup_key,
-        rule=decision.rule,
-        element=decision.element.reference,
-        impact=decision.impact,
-        policy=decision.policy,
-        declarant=declarant,
-        what=what,
-        id=mint[0],
-        n=mint[1],
-        known=known,
-    )
+_USUAL = Policy()
 
 
 def advance(incident: Incident | None, event: Event, now: datetime) -> Change | None:
@@ -112,6 +52,8 @@ def advance(incident: Incident | None, event: Event, now: datetime) -> Change | 
             return _ticked(incident, now) if incident else None
         case TicketSeen():
             return _seen(incident, event, now) if incident else None
+        case Gone():
+            return _gone(incident, now) if incident else None
         case _:
             assert_never(event)
 
@@ -160,7 +102,7 @@ def _again(incident: Incident, event: Fired, now: datetime) -> Change | None:
     closed_at = incident.closed_at or incident.last_seen_at
     if incident.ended and event.policy.closed_by_person == ClosedByPerson.SILENT:
         return _silent(incident, event, now)
-    if event.known and now < closed_at + (event.policy.close_after or event.policy.reopen):
+    if event.known and now < closed_at + _patience(event.policy):
         return None  # a person closed it while it fires: give them the quiet time before saying it again
     anew = event.final or (incident.ended and event.policy.closed_by_person == ClosedByPerson.NEW)
     if anew or not incident.declared or now >= closed_at + event.policy.reopen:
@@ -180,6 +122,11 @@ def _again(incident: Incident, event: Fired, now: datetime) -> Change | None:
         notes=(wording.note(opened, "reopened", now, what=event.what),),
         deliveries=(DeliveryAction.REOPEN,),
     )
+
+
+def _patience(policy: Policy) -> timedelta:
+    """How long a person who closed what still fires is left in peace; where nothing is ever closed, as usual."""
+    return _USUAL.close_after or timedelta(0) if policy.close_after is None else policy.close_after
 
 
 def _silent(incident: Incident, event: Fired, now: datetime) -> Change | None:
@@ -311,7 +258,7 @@ def _close(incident: Incident, now: datetime) -> Change:
 
 def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None:
     if incident.state == State.CLOSED:
-        return None
+        return _resumed(incident, event, now)
     if event.status in _ENDED:
         after = replace(incident, state=State.CLOSED, closed_at=now, due_at=None, touched=True, flapping=False)
         after = replace(after, ended=after.firing > 0)
@@ -321,6 +268,26 @@ def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None
         return None
     after = replace(incident, touched=True)
     return Change(incident=after, notes=(wording.note(after, "touched", now, actor=event.actor),))
+
+
+def _resumed(incident: Incident, event: TicketSeen, now: datetime) -> Change | None:
+    """A person opens what they had closed while it fired: it fires on in the same ticket, which is theirs."""
+    if not incident.firing or event.status is None or event.status in _ENDED:
+        return None
+    after = replace(incident, state=State.OPEN, closed_at=None, cleared_at=None, touched=True, ended=False)
+    notes = (wording.note(after, "resumed", now, actor=event.actor),)
+    return Change(incident=after, notes=notes, informs=(DeliveryAction.REOPEN,))
+
+
+def _gone(incident: Incident, now: datetime) -> Change | None:
+    """What still fires gets a new ticket, which nobody has touched; what is over needs none."""
+    if incident.state == State.CLOSED:
+        return None
+    after = replace(incident, number="", touched=False)
+    if incident.state != State.CLEAR:
+        return Change(incident=after, deliveries=(DeliveryAction.OPEN,))
+    after = replace(after, state=State.CLOSED, closed_at=now, due_at=None, declared=False, flapping=False, changes=())
+    return Change(incident=after, notes=(wording.note(after, "gone", now),), informs=(DeliveryAction.CLOSE,))
 
 
 def ticket_status(incident: Incident) -> TicketStatus:

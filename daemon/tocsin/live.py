@@ -17,8 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin import lifecycle
+from tocsin.events import Gone, Resolved, Tick, TicketSeen, fired
 from tocsin.informing import placed, whom
-from tocsin.lifecycle import Resolved, Tick, TicketSeen
 from tocsin.model import Alert, Change, Decision, Incident, State
 from tocsin.overtaken import Ends, Said
 from tocsin.undo import Undo
@@ -223,7 +223,7 @@ class Live:
         here = self.by_key.get(decision.dedup_key)
         before = here.incident if here else around.closed(decision.dedup_key)
         fresh = before is None or before.state == State.CLOSED
-        event = lifecycle.fired(
+        event = fired(
             decision,
             what=what(alert),
             declarant=around.declarant,
@@ -259,11 +259,13 @@ class Live:
         event = Resolved(what=words, unsent=self.unsent.withdrawable(firing.n, backend))
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
-    def see(self, n: int, event: TicketSeen, now: datetime) -> Change | None:
-        """A person changed the ticket of incident `n`; None when it is not live or knew already."""
+    def see(self, n: int, event: TicketSeen | Gone, now: datetime) -> Change | None:
+        """A person changed the ticket of incident `n`, or it is gone; None when it is not live or knew already."""
         entry = self.by_row.get(n)
-        if entry is None:
-            return None
+        if entry is None or (
+            entry.incident.state == State.CLOSED and self.by_key.get(entry.incident.dedup_key) != entry
+        ):
+            return None  # over; if it fires still, its key has a newer incident
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
     def told(self, n: int, number: str) -> None:

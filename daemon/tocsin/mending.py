@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from tocsin import wording
 from tocsin.agreement import Kind, Ours, Policy
+from tocsin.events import Gone
 from tocsin.informing import whom
 from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, Receipt, State, TicketStatus
-from tocsin.seeing import Seen, Sight, see
+from tocsin.seeing import LAG, Seen, Sight, see
 from tocsin.store import keep, rows
 from tocsin.store.apply import Cause, apply
 from tocsin.store.deliveries import add_note, put
@@ -23,6 +24,7 @@ from tocsin.store.deliveries import add_note, put
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tocsin.model import Note
     from tocsin.store import Transaction
 
 
@@ -48,8 +50,9 @@ def gather(tx: Transaction, backend: str, since: datetime) -> list[Ours]:
             touched=bool(touched),
             number=number,
             status=TicketStatus(status),
+            at=rows.moment(at),
         )
-        for n, incident, state, touched, number, status in tx.rows(
+        for n, incident, state, touched, number, status, at in tx.rows(
             "tickets_to_reconcile", (backend, rows.micros(since))
         )
         if not _under_way(tx, n, backend)
@@ -86,21 +89,18 @@ def mend(tx: Transaction, found: Found, now: datetime) -> bool:
         return False
     incident = _incident(tx, found.ours.n)
     note = replace(wording.note(incident, "reconciled", now, problem=found.told), incident=incident.id)
+    if found.policy == "create":
+        return _made_again(tx, found, note, now)
     if found.policy == "note" and tx.rows("noted", (found.ours.n, note.kind, rows.encode_text(note.text))):
         return False  # it is said, and a person's to do
-    if found.kind == Kind.GONE:
-        incident = _without_ticket(tx, incident)
     row = tx.rows("decision_of_incident", (found.ours.n,))[0][0]
     informs = (DeliveryAction.NOTE,) if found.policy == "reopen" else ()  # theirs was never closed
     change = Change(incident=incident, notes=(note,), deliveries=(_ACTIONS[found.policy],), informs=informs)
     apply(tx, change, Cause(row=row), new=False, now=now)
-    if found.policy == "create":
-        _doubt(tx, found, now)
     return True
 
 
 _ACTIONS = {
-    "create": DeliveryAction.OPEN,
     "close": DeliveryAction.CLOSE,
     "reopen": DeliveryAction.REOPEN,
     "note": DeliveryAction.NOTE,
@@ -117,14 +117,19 @@ def _followed(tx: Transaction, ours: Ours, seen: Seen, now: datetime) -> bool:
     record = seen.record
     receipt = Receipt(number=record.number, url=record.url, status=record.status)
     if not ours.ticket:
-        tx.insert("insert_ticket", (ours.n, seen.backend, *_told(receipt), rows.micros(now)))
+        known = replace(receipt, status=TicketStatus.DECLARED)  # what became of it since is yet to be seen
+        tx.insert("insert_ticket", (ours.n, seen.backend, *_told(known), rows.micros(now - 2 * LAG)))
+        tx.update("insert_unread_ticket", (seen.backend, ours.incident, rows.micros(now)))
     elif ours.number and record.number != ours.number:
         tx.update("renumber_ticket", (record.number, record.url, ours.n))
+        for name in ("delete_sighting", "delete_read_notes"):
+            tx.update(name, (ours.n,))
     else:
         return see(tx, seen, now) == Sight.NEWS or not ours.number
     tx.live.told(ours.n, record.number)
     text = wording.text("found", backend=seen.backend, number=record.number)
     add_note(tx, ours.n, "found", wording.ACTOR, text, now)
+    see(tx, seen, now)
     return True
 
 
@@ -141,18 +146,24 @@ def _is_noticed(tx: Transaction, found: Found, now: datetime) -> bool:
 
 
 def _may_be_closed(tx: Transaction, found: Found, now: datetime) -> bool:
-    """Not when a person has opened it again, nor when what would close it was refused and waits for a person."""
+    """Not when a person has opened it again, nor when what would close it was refused, and is a person's to send or was dropped."""
     if found.seen is not None and see(tx, found.seen, now) != Sight.KNOWN:
         return False
     return not _incident(tx, found.ours.n).touched and not tx.rows("dead_close", (found.ours.n, found.backend))
 
 
-def _without_ticket(tx: Transaction, incident: Incident) -> Incident:
-    """The incident as if its ticket had never been: what was seen of that says nothing of the next one."""
+def _made_again(tx: Transaction, found: Found, note: Note, now: datetime) -> bool:
+    """Ask for a ticket, if the problem is not over; what was seen of the one before says nothing of the next one."""
+    n = found.ours.n
+    change = tx.live.see(n, Gone(), now)
+    if change is None:
+        return False
     for name in ("delete_ticket", "delete_sighting", "delete_read_notes"):
-        tx.update(name, (incident.n,))
-    tx.live.told(incident.n, "")
-    return replace(incident, number="")
+        tx.update(name, (n,))
+    row = tx.rows("decision_of_incident", (n,))[0][0]
+    apply(tx, replace(change, notes=(note, *change.notes)), Cause(row=row), new=False, now=now)
+    _doubt(tx, found, now)
+    return True
 
 
 def _doubt(tx: Transaction, found: Found, now: datetime) -> None:

@@ -70,6 +70,9 @@ class Metrics:
         self._seen = self._counter(
             "tocsin_tickets_seen", "Tickets that came back from a ticket system, by what was new", "backend", "sight"
         )
+        self._events = self._counter(
+            "tocsin_tmf621_events", "Events told to listeners of the desk, by outcome", "outcome"
+        )
         self._differences = Gauge(
             "tocsin_differences",
             "Differences between store and ticket system, at the last comparison",
@@ -187,6 +190,10 @@ class Metrics:
         """A ticket system was asked what people changed: `answered`, or the reason it was not."""
         self._followed.labels(backend, result).inc()
 
+    def told_event(self, outcome: str) -> None:
+        """A listener of the desk was told an event, or was not."""
+        self._events.labels(outcome).inc()
+
     def seen(self, backend: str, sight: str) -> None:
         """A ticket came back from its system; `sight` says what was new."""
         self._seen.labels(backend, sight).inc()
@@ -228,6 +235,8 @@ GAUGES = {
     "tocsin_unsent_deliveries": "Deliveries not sent yet, dead ones that open a ticket included",
     "tocsin_oldest_undelivered_seconds": "Age of the oldest delivery not sent yet; 0 when there is none",
     "tocsin_store_up": "1 while the store can write",
+    "tocsin_tmf621_listeners": "Programs that listen to the desk",
+    "tocsin_tmf621_events_behind": "Events that the listener furthest behind was not told yet",
 }
 """What `watch` reads: name → help."""
 

@@ -366,7 +366,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     made_at: datetime | None = None
     """When it was made; always known of one that is in the store."""
     resent_at: datetime | None = None
-    """When a person had it sent again, once dead."""
+    """When a person corrected it or had it sent again, once dead."""
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     uncertain: bool = False
@@ -381,6 +381,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """How its ticket stood when it was told or seen last; None when that is not known, or nobody looks."""
     priority: str = ""
     """The same of its priority, in the system's own word; empty when that is not known."""
+    assignee: str | None = None
+    """The same of whose it is; None when that is not known."""
+    read: frozenset[str] = frozenset()
+    """Ids of the notes by people that are known."""
     reason: str = ""
 
 

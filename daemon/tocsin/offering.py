@@ -38,6 +38,15 @@ class Offer(Struct, frozen=True):
 
     routes: tuple[web.RouteDef, ...] = ()
     telling: Telling | None = None
+    hub: Hub | None = None
+
+    def gauges(self) -> dict[str, float]:
+        """Who listens, and how far the last of them is behind."""
+        hub = self.hub
+        return {
+            "tocsin_tmf621_listeners": len(hub.subscriptions) if hub else 0,
+            "tocsin_tmf621_events_behind": hub.behind() if hub else 0,
+        }
 
     def loops(self, stopping: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """What runs beside the rest until `stopping`."""
@@ -52,6 +61,8 @@ class There(Struct, frozen=True, kw_only=True):
     desk: Desk
     rulebook: Callable[[], Rulebook]
     clock: Callable[[], datetime]
+    told: Callable[[str], None] = lambda _: None
+    """Hears how each telling of a listener ended."""
 
     def element(self, reference: str) -> Element | None:
         """The element of the live fleet with this reference."""
@@ -86,4 +97,5 @@ async def offer(settings: Settings, there: There, read_secret: Callable[[str], b
     teller = Teller(service, shown)
     stack.push_async_callback(teller.close)
     guard = Guard(scheme, there.clock, setting="desk.tmf621.token_file", whose="client's")
-    return Offer(tuple(mounting.routes(service, guard)), Telling(hub, teller.tell, there.clock))
+    telling = Telling(hub, teller.tell, there.clock, told=there.told)
+    return Offer(tuple(mounting.routes(service, guard)), telling, hub)

@@ -100,6 +100,8 @@ class _Lane(Struct, kw_only=True, eq=False):
     """How many went through."""
     refused: dict[int, int] = {}
     """Delivery that stopped the backend → how many had gone through by then."""
+    probed: dict[int, None] = {}
+    """Deliveries that were tried in vain when it stopped and since, in the order of their last attempt."""
 
 
 class Outbox:
@@ -190,7 +192,7 @@ class Outbox:
         free = _room(lane, now)
         if not free or due is None or due > now:
             return []
-        probing = lane.refused.keys() if lane.breaker.state == State.STOPPED else None
+        probing = tuple(lane.probed) if lane.breaker.state == State.STOPPED else None
         try:
             return await self._store.run(lambda tx: claim(tx, lane.backend, free, self._retries, now, probing=probing))
         except StoreError:
@@ -268,7 +270,8 @@ class Outbox:
             self._recount.set()
         remark = {"remark": outcome.receipt.remark} if outcome.receipt and outcome.receipt.remark else {}
         # That a backend is stopped is said once, and not with each probe again; a person's change is told as such.
-        quiet = _is_quiet(outcome.error) if outcome.error else outcome.receipt and not remark
+        error = outcome.error
+        quiet = error.stops or error.reason == Reason.TOUCHED if error else outcome.receipt and not remark
         log = _log.info if quiet else _log.warning
         log(
             "delivery",
@@ -300,6 +303,11 @@ def _judged(lane: _Lane, delivery: Delivery, outcome: Outcome) -> Outcome:
     A system that lets us into all tickets but one would be stopped by that one for ever.
     """
     error = outcome.error
+    if error and (error.stops or lane.breaker.state == State.STOPPED):
+        lane.probed.pop(delivery.id, None)
+        lane.probed[delivery.id] = None
+    elif lane.breaker.state != State.STOPPED:
+        lane.probed.clear()
     if error is None or not error.stops:
         lane.sent += outcome.receipt is not None
         lane.refused.pop(delivery.id, None)
@@ -310,10 +318,6 @@ def _judged(lane: _Lane, delivery: Delivery, outcome: Outcome) -> Outcome:
     alone = DeliveryError(error.reason, why, retry=True, after=_ASIDE, harmless=error.harmless)
     alone.partly = error.partly
     return Outcome(error=alone)
-
-
-def _is_quiet(error: DeliveryError) -> bool:
-    return error.stops or error.reason == Reason.TOUCHED
 
 
 def _room(lane: _Lane, now: datetime) -> int:

@@ -20,7 +20,7 @@ from tocsin.backends import answered
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError, Reason, StoreError
 from tocsin.mending import Found, gather, mend, still
-from tocsin.seeing import Seen, Touch
+from tocsin.seeing import LAG, Seen, Touch
 from tocsin.timers import pause
 
 if TYPE_CHECKING:
@@ -102,12 +102,16 @@ class Reconciler:
             troubles = [error for _, error in looked if error]
             round_.asked += len(some) - len(troubles)
             round_.problem = round_.problem or next((str(error) for error in troubles), "")
-            if any(error.stops or error.reason in _OF_THE_SYSTEM for error in troubles):
+            if any(self._ends_it(error, round_) for error in troubles):
                 yield await self._ended(round_, fix=False)
                 return
             yield Progress(backend=self.name, asked=start + len(some), of=len(expected))
         round_.asked = round_.of
         yield await self._ended(round_, fix=fix, all_gone=all_gone)
+
+    def _ends_it(self, error: DeliveryError, round_: _Round) -> bool:
+        """Whether the system is in trouble; one that has answered is not stopped by a ticket that we may not see."""
+        return error.reason in _OF_THE_SYSTEM or (error.stops and not round_.asked)
 
     async def _ended(self, round_: _Round, *, fix: bool, all_gone: bool = False) -> Report:
         """The report, once what is gone is made again, or left."""
@@ -128,33 +132,47 @@ class Reconciler:
 
     async def _look(self, ours: Ours) -> list[Found]:
         asked_at = self._clock()
-        theirs = [] if ours.dead else await self._theirs(ours)
+        theirs, whole = ([], True) if ours.dead else await self._theirs(ours)
         found = compare(ours, theirs)
+        if found and found[0][0] == Kind.GONE and self._may_lag(ours, asked_at):
+            return []  # it was told so lately that the system may not show it yet
         if found and not await self._store.run(partial(still, backend=self.name, ours=ours)):
             return []  # something was told meanwhile: it is looked at the next time
-        seen = self._seen(mine_of(ours, theirs), asked_at) if theirs else None
+        seen = self._seen(mine_of(ours, theirs), asked_at, whole=whole) if theirs else None
         return [self._found(kind, told, ours, seen) for kind, told in found]
 
     def _found(self, kind: Kind, told: str, ours: Ours, seen: Seen | None) -> Found:
-        policy = policy_of(kind, ours, self._policies, final=Can.REOPEN in self._backend.lacks)
+        lacks = self._backend.lacks
+        policy = policy_of(kind, ours, self._policies, final=Can.REOPEN in lacks, endless=Can.CLOSE in lacks)
         return Found(kind=kind, policy=policy, told=told, backend=self.name, ours=ours, seen=seen)
 
-    def _seen(self, record: Record, asked_at: datetime) -> Seen:
-        return Seen(backend=self.name, record=record, asked_at=asked_at, touch=self._touch)
+    def _seen(self, record: Record, asked_at: datetime, *, whole: bool) -> Seen:
+        return Seen(
+            backend=self.name,
+            record=record,
+            asked_at=asked_at,
+            touch=self._touch,
+            passes=self._backend.passes,
+            whole=whole,
+        )
 
-    async def _theirs(self, ours: Ours) -> list[Record]:
-        """All tickets with exactly our reference; what a search does not find yet is asked for by its number.
+    def _may_lag(self, ours: Ours, asked_at: datetime) -> bool:
+        lag = LAG if ours.number else LAG + self._backend.settle
+        return ours.at is not None and asked_at <= ours.at + lag
 
-        One that has moved and still answers to the number that we know it by goes by that.
+    async def _theirs(self, ours: Ours) -> tuple[list[Record], bool]:
+        """All tickets with exactly our reference, and the one with our number; whether that one was read whole.
+
+        Ours is read by its number: a search may not find it yet, and tells no notes. One that has moved and still answers
+        to the number that we know it by goes by that.
         """
         found = await answered(self._backend.search(ours.incident), self.name)
         unique = {record.number: record for record in found if record.reference == ours.incident}
-        if ours.number and ours.number not in unique:
-            mine = await answered(self._backend.read(ours.number), self.name)
-            if mine is not None and mine.reference == ours.incident:
-                unique.pop(mine.number, None)
-                unique[ours.number] = replace(mine, number=ours.number)
-        return list(unique.values())
+        mine = await answered(self._backend.read(ours.number), self.name) if ours.number else None
+        if mine is not None:
+            unique.pop(mine.number, None)
+            unique = {ours.number: replace(mine, number=ours.number), **unique}
+        return list(unique.values()), mine is not None
 
     async def _difference(self, found: Found, *, fix: bool) -> Difference:
         mended = False

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tocsin import backends, following
+from tocsin.agreement import CAN
 from tocsin.agreement import Kind as Difference
 from tocsin.backends._can import Can
 from tocsin.errors import SettingsError
@@ -103,8 +104,8 @@ def reconcilers(
 
 
 def policies(how: Reconcile) -> Mapping[Difference, Policy]:
-    """What is done about each kind of difference; a dead delivery is a person's in any case."""
-    return {kind: getattr(how, kind.value) for kind in Difference if kind != Difference.DEAD}
+    """What is done about each kind of difference; some are a person's in any case."""
+    return {kind: getattr(how, kind.value) for kind in Difference if len(CAN[kind]) > 1}
 
 
 def told(metrics: Metrics, clock: Callable[[], datetime]) -> Callable[[Report], None]:

@@ -6,7 +6,6 @@ changes nothing the second time, and never judged while the ticket system may no
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,21 +15,19 @@ from msgspec.structs import replace
 
 from tocsin import wording
 from tocsin.errors import TouchedError
-from tocsin.lifecycle import TicketSeen
-from tocsin.model import Delivery, DeliveryAction, DeliveryState, Record, RemoteNote, TicketStatus
+from tocsin.events import TicketSeen
+from tocsin.marks import of_people
+from tocsin.model import Delivery, DeliveryState, Record, RemoteNote, TicketStatus
 from tocsin.store import deliveries, rows
 from tocsin.store.apply import Cause, apply
 from tocsin.store.deliveries import add_note, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tocsin.store import Transaction
     from tocsin.store.deliveries import Outcome, Retries
 
-_MARK = re.compile(r"^(\(tocsin [^\s/()]+/\d+\))\W*\Z", re.MULTILINE)
-"""How a note of ours ends, in every ticket system, and no second one in the same way: that is a person's who quotes it."""
 _ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
+_GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
 LAG = timedelta(seconds=5)
 """So long after we told something an answer may still be older than that: not every ticket system reads what it wrote."""
 _STALE = timedelta(minutes=10)
@@ -66,6 +63,10 @@ class Seen(Struct, frozen=True, kw_only=True):
     asked_at: datetime
     """When the question left: what was told since cannot be in the answer."""
     touch: frozenset[Touch] = frozenset(Touch)
+    passes: frozenset[TicketStatus] = frozenset()
+    """What a ticket may be left in when one of several steps of ours failed."""
+    whole: bool = True
+    """Its notes were read, as far as the system tells them."""
     telling: bool = False
     """A delivery met it so, and told nothing: that one is no reason to wait."""
 
@@ -104,7 +105,7 @@ def difference(record: Record, status: TicketStatus, last: tuple[str, str] | Non
             an impact was told since, the priority is what it is now: we may have changed it.
         read: the ids of the notes that were read before.
     """
-    notes = tuple(note for note in _of_people(record.notes) if note.id not in read)
+    notes = tuple(note for note in of_people(record) if note.id not in read)
     kinds = {Touch.NOTE} if notes else set()
     if record.status != status:
         kinds.add(Touch.STATUS)
@@ -131,22 +132,25 @@ def see(tx: Transaction, seen: Seen, now: datetime) -> Sight:
     if recently or not (seen.telling or is_quiet(tx, n, seen.backend)):
         return Sight.LATER
     known = TicketStatus(status)
-    if record.status != known and record.status in _given_up(tx, n, seen.backend, at):
+    if record.status != known and record.status in _given_up(tx, n, seen, known, at):
         tx.update("status_of_ticket", (record.status.value, rows.micros(now), n))
         known = record.status
     return _taken_in(tx, n, seen, known, now)
 
 
-def _given_up(tx: Transaction, n: int, backend: str, at: int) -> set[TicketStatus]:
-    """What deliveries that were given up in doubt since then may have made of the ticket."""
-    told = {TicketStatus(row[0]) for row in tx.rows("given_up_in_doubt", (n, backend, at))}
-    return told | ({TicketStatus.IN_PROGRESS} if TicketStatus.DECLARED in told else set())
+def _given_up(tx: Transaction, n: int, seen: Seen, known: TicketStatus, at: int) -> set[TicketStatus]:
+    """What deliveries that were given up in doubt since then may have made of a ticket that was known to be so."""
+    told = {TicketStatus(row[0]) for row in tx.rows("given_up_in_doubt", (n, seen.backend, at))} - {known}
+    if known in _GOING:
+        told.discard(TicketStatus.DECLARED)  # what goes on is not told to begin
+    again = {TicketStatus.IN_PROGRESS} if TicketStatus.DECLARED in told else set()
+    return told | again | (seen.passes if told else set())
 
 
 def _taken_in(tx: Transaction, n: int, seen: Seen, status: TicketStatus, now: datetime) -> Sight:
     record, last = seen.record, _last(tx, n)
-    if last and _is_older(record, last):
-        return Sight.KNOWN
+    if last and _is_older(seen, last):
+        return Sight.LATER
     before = _before(record, last) if last else None
     read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
     news = difference(record, status, before, read)
@@ -198,30 +202,16 @@ def settle(  # noqa: PLR0913 - what ended, how, and whose change counts
 
 def is_quiet(tx: Transaction, n: int, backend: str) -> bool:
     """Whether nothing is on its way to the ticket, or may have arrived without our knowing, wholly or in part."""
-    return not any(
-        one.state == DeliveryState.LEASED or one.uncertain or (one.attempts and one.action in _CHANGING)
-        for one in tx.live.unsent.of(n, backend)
-    )
+    return not any(one.state == DeliveryState.LEASED or one.uncertain for one in tx.live.unsent.of(n, backend))
 
 
-_CHANGING = frozenset({DeliveryAction.UPDATE, DeliveryAction.CLOSE, DeliveryAction.REOPEN})
-
-
-def _of_people(notes: tuple[RemoteNote, ...]) -> Iterator[RemoteNote]:
-    ours: set[str] = set()
-    for note in notes:
-        found = _MARK.search(note.text)
-        if found and found[1] not in ours:
-            ours.add(found[1])
-        else:
-            yield note
-
-
-def _is_older(record: Record, last: _Last) -> bool:
-    """Whether it is an answer from before the last one, by the ticket system's own clock."""
-    if record.changed_at is None or last.changed_at is None:
+def _is_older(seen: Seen, last: _Last) -> bool:
+    """Whether it is an answer from before the last one, by the ticket system's own clock; that may have been set back."""
+    if seen.record.changed_at is None or last.changed_at is None:
         return False
-    return timedelta(0) < rows.moment(last.changed_at) - record.changed_at <= _STALE
+    if seen.asked_at >= rows.moment(last.at) + _STALE:
+        return False
+    return timedelta(0) < rows.moment(last.changed_at) - seen.record.changed_at <= _STALE
 
 
 def _before(record: Record, last: _Last) -> tuple[str, str]:
@@ -240,8 +230,10 @@ def _keep(tx: Transaction, n: int, seen: Seen, last: _Last | None, now: datetime
     row = (record.status.value, record.state, record.priority, record.assignee, rows.micros_or_none(record.changed_at))
     grain = _grain(record.changed_at)
     if last is None or last.graded or row != (last.status, last.state, last.priority, last.assignee, last.changed_at):
-        tx.update("put_sighting", (n, *row, rows.micros(now), int(not grain)))
-    elif not last.sure and seen.asked_at >= rows.moment(last.at) + grain:
+        tx.update("put_sighting", (n, *row, rows.micros(now), int(not grain and seen.whole)))
+        if not seen.whole:
+            tx.update("insert_unread_ticket", (seen.backend, record.reference, rows.micros(now)))
+    elif not last.sure and seen.whole and seen.asked_at >= rows.moment(last.at) + grain:
         tx.update("sure_sighting", (n,))
 
 
@@ -278,6 +270,8 @@ def _touch(tx: Transaction, n: int, event: TicketSeen, now: datetime) -> None:
     entry = tx.live.by_row.get(n)
     if entry is None:
         tx.update("touch_incident", (n,))  # it is over for us; whoever looks at it again shall know
+        for ended in [one for one in tx.live.ended.values() if one.n == n]:
+            tx.live.ended[ended.dedup_key] = replace(ended, touched=True)
         return
     change = tx.live.see(n, event, now)
     if change:

@@ -13,7 +13,7 @@ from tocsin import folding
 from tocsin.model import Delivery, DeliveryAction, Impact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from tocsin.undo import Undo
@@ -22,6 +22,13 @@ _FEW = 50
 """So many that fell due are moved one by one; more are moved at once, which is cheaper."""
 _RANKS = {impact: -impact.rank for impact in Impact}
 """Lowest first, as heaps want it."""
+
+
+def _rank(chain: tuple[Delivery, ...]) -> int:
+    """That of the highest impact that waits in a chain: what is worse by now waits for its head."""
+    if len(chain) == 1:
+        return _RANKS[chain[0].body.impact]
+    return min(_RANKS[one.body.impact] for one in chain)
 
 
 def first_of(heap: list[Any]) -> datetime | None:
@@ -74,7 +81,7 @@ class Unsent:
                 self._undo.put(self._chains, n, None)
         first = folding.next_of(deliveries)
         if first:
-            (self._turns.get(backend) or self._of(backend)).wait(first, n)
+            (self._turns.get(backend) or self._of(backend)).wait(first, n, _rank(deliveries))
 
     def withdrawable(self, n: int, backend: str) -> bool:
         """Whether this backend cannot have seen the `open` of incident `n`, and is to be sent it."""
@@ -94,23 +101,25 @@ class Unsent:
         turns.ripen(now)
         while limit and turns.ready:
             rank, number, n, _ = self._undo.pop(turns.ready)
-            first = folding.next_of(self.of(n, backend))
+            chain = self.of(n, backend)
+            first = folding.next_of(chain)
             if first is None or first.id != number:
                 continue
             if first.due_at > now:
-                turns.wait(first, n)  # the clock was set back
-            elif _RANKS[first.body.impact] == rank:
+                turns.wait(first, n, _rank(chain))  # the clock was set back
+            elif _rank(chain) == rank:
                 limit -= 1
                 yield n, first
 
-    def oldest_due(self, backend: str, last: Collection[int], now: datetime) -> tuple[int, Delivery] | None:
-        """The oldest delivery of this backend whose turn it is, with its incident's row; those of `last` after all others.
+    def oldest_due(self, backend: str, last: Sequence[int], now: datetime) -> tuple[int, Delivery] | None:
+        """The oldest delivery of this backend whose turn it is, with its incident's row; those of `last` come last, in order.
 
         Looks at all: not to be asked often.
         """
+        places = {number: place for place, number in enumerate(last)}
         heads = ((n, folding.next_of(chains.get(backend, ()))) for n, chains in self._chains.items())
         due = [(n, first) for n, first in heads if first and first.due_at <= now]
-        return min(due, key=lambda one: (one[1].id in last, one[1].id), default=None)
+        return min(due, key=lambda one: (places.get(one[1].id, -1), one[1].id), default=None)
 
     def _of(self, backend: str) -> _Turns:
         turns = self._turns.get(backend)
@@ -133,9 +142,9 @@ class _Turns:
         self.ready: list[tuple[int, int, int, datetime]] = []
         """The same the other way round: highest impact first, then oldest."""
 
-    def wait(self, first: Delivery, n: int) -> None:
-        """Know the head of a chain."""
-        heapq.heappush(self.waiting, (first.due_at, first.id, n, _RANKS[first.body.impact]))
+    def wait(self, first: Delivery, n: int, rank: int) -> None:
+        """Know the head of a chain, and the rank of the chain."""
+        heapq.heappush(self.waiting, (first.due_at, first.id, n, rank))
 
     def next(self) -> datetime | None:
         """When one of them may be due; asked from another thread."""

@@ -42,6 +42,11 @@ _TEXTS: dict[str, Texts] = {
     },
     "touched": {"en": "Taken up by {actor}.", "fr": "Pris en charge par {actor}."},
     "ended": {"en": "Ticket closed by {actor}.", "fr": "Ticket clos par {actor}."},
+    "resumed": {"en": "Ticket opened again by {actor}.", "fr": "Ticket rouvert par {actor}."},
+    "gone": {
+        "en": "Its ticket is gone, and the problem is over: no new one.",
+        "fr": "Son ticket a disparu et le problème est terminé : pas de nouveau ticket.",
+    },
     "reconciled": {
         "en": "Compared with the ticket system: {problem}.",
         "fr": "Comparé avec l'outil de ticket : {problem}.",
@@ -97,7 +102,20 @@ FLAPPING: Texts = {
     "fr": " Instable : {count} changements en {within} ; la suite est passée sous silence jusqu'à {quiet} de calme.",
 }
 STATE_NOTES = frozenset(
-    {"held", "opened", "declared", "reopened", "relapsed", "blip", "withdrawn", "cleared", "closed", "ended"}
+    {
+        "held",
+        "opened",
+        "declared",
+        "reopened",
+        "relapsed",
+        "blip",
+        "withdrawn",
+        "cleared",
+        "closed",
+        "ended",
+        "resumed",
+        "gone",
+    }
 )
 """The kinds of note that go with a change of state; each change has exactly one of them."""
 

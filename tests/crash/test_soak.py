@@ -48,7 +48,8 @@ def settings(url: str, folder: Path) -> dict[str, Any]:
     key = folder / "redmine-key"
     key.write_bytes(KEY)
     key.chmod(0o600)
-    options = {"url": url, "key_file": str(key), "project": "operations", "reference_field": 3, "timeout": "1s"}
+    options = {"url": url, "key_file": str(key), "project": "operations", "reference_field": 3}
+    options |= {"timeout": "1s", "settle": "2s"}
     return {
         "sources": {"test": {"kind": "generic", "open": True}},
         "default_backend": "redmine",

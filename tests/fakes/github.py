@@ -105,7 +105,7 @@ class GitHub(Face):
         return [
             Truth(
                 number=str(issue.number),
-                reference=issue.body.rpartition("(tocsin ")[2].partition(")")[0] if "(tocsin " in issue.body else "",
+                reference=self._reference(issue),
                 status=self._status(issue),
                 title=issue.title,
                 text=words(issue.body),
@@ -115,6 +115,11 @@ class GitHub(Face):
             for issue in self.issues.values()
             if not issue.pull
         ]
+
+    def _reference(self, issue: Issue) -> str:
+        """On the first line that is nothing but a mark, outside of blocks."""
+        lines = "".join(issue.body.replace("\r\n", "\n").split("```")[::2]).split("\n")
+        return next((line[8:-1] for line in lines if line.startswith("(tocsin ") and line.endswith(")")), "")
 
     def _status(self, issue: Issue) -> str:
         if issue.state == "closed":

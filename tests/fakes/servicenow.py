@@ -66,10 +66,13 @@ COLUMNS = [
     "work_notes",
     "comments",
     "sys_created_on",
+    "sys_created_by",
     "sys_updated_on",
     "sys_updated_by",
 ]
-READ_ONLY = frozenset({"sys_id", "number", "priority", "sys_created_on", "sys_updated_on", "sys_updated_by"})
+READ_ONLY = frozenset(
+    {"sys_id", "number", "priority", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by"}
+)
 JOURNALS = ("work_notes", "comments")
 LONGEST = {"short_description": 160, "description": 4000, "correlation_id": 100, "correlation_display": 100}
 ENTRY = 4000
@@ -371,6 +374,7 @@ class ServiceNow(Face):
         number = f"INC{10_000 + len(self.incidents) + 1:07}"
         at = stamp(self.server.clock())
         one = {**dict.fromkeys(COLUMNS, ""), "number": number, "sys_id": sys_id(number), "sys_created_on": at}
+        one |= {"sys_created_by": "tocsin.integration"}
         one |= {"state": "1", "impact": "3", "urgency": "3", "category": "inquiry"}
         self.incidents.append(one)
         self._set(one, given)
@@ -427,24 +431,28 @@ class ServiceNow(Face):
                 rows = [row for row in rows if any(self._holds(row, one) for one in part.split("^OR"))]
         for field, descending in reversed(orders):
             rows.sort(key=lambda row: row.get(field, ""), reverse=descending)
-        if table == "incident" and "correlation_id=" in query:
+        if table == "incident" and "correlation_id" in query and "sys_updated_on" not in query:
             rows = [
                 row for row in rows if self.server.visible(datetime.fromisoformat(row["sys_created_on"] + "+00:00"))
             ]
         return rows
 
     def _holds(self, row: dict[str, str], condition: str) -> bool:
-        found = re.fullmatch(r"([a-z_]+)(ISNOTEMPTY|ISEMPTY|>=|<=|IN|=)(.*)", condition, re.DOTALL)
+        found = re.fullmatch(r"([a-z_]+)(ISNOTEMPTY|ISEMPTY|LIKE|>=|<=|IN|=)(.*)", condition, re.DOTALL)
         if found is None or found[1] not in row or (self.deaf and found[1] == "correlation_id"):
             return True
         stands, value = row[found[1]], found[3].replace("^^", "^")
         if value == "javascript:gs.getUserID()":
             value = sys_id("tocsin.integration")
+        if value == "javascript:gs.getUserName()":
+            value = "tocsin.integration"
         match found[2]:
             case "ISNOTEMPTY":
                 return bool(stands)
             case "ISEMPTY":
                 return not stands
+            case "LIKE":
+                return value.casefold() in stands.casefold()
             case ">=":
                 return stands >= value
             case "<=":
@@ -504,4 +512,4 @@ def _asking(request: web.Request, _: bytes) -> Does:
         return Does.CHECK
     if "sys_updated_on" in query:
         return Does.LIST
-    return Does.SEARCH if "correlation_id=" in query else Does.READ
+    return Does.SEARCH if "correlation_id" in query else Does.READ

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.freshservice import FIELD, KEY
-from kit import NOTE, World, doubted, told, world
+from kit import NOTE, Gate, World, doubted, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends.freshservice import Options, heard
 from tocsin.errors import DeliveryError, PayloadError, Reason
@@ -68,7 +68,39 @@ async def test_an_impact_is_told_as_impact_urgency_and_priority(impact: Impact, 
     asked = sent(there, "POST")
     assert (asked["impact"], asked["urgency"], asked["priority"]) == numbers
     assert record is not None
-    assert (record.impact, record.priority) == (impact, "2")
+    assert (record.impact, record.priority) == (impact, f"2 ({numbers[0]}/{numbers[1]})")
+
+
+async def test_an_impact_that_a_person_changed_within_its_priority_is_not_told_over() -> None:
+    async with world(KIND) as there:
+        receipt = await there.opened()
+        face(there).all[int(receipt.number)].fields |= {"impact": 1, "urgency": 2}
+        seen = {"stands": TicketStatus.DECLARED, "priority": "4 (3/3)"}
+        error = await there.fail(told("update", receipt.number, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert error.reason == Reason.TOUCHED
+
+
+@pytest.mark.parametrize("behaviour", ["down", "lost", "garbage"])
+async def test_what_is_asked_before_a_ticket_is_made_leaves_no_doubt(behaviour: str) -> None:
+    async with world(KIND, group="", asset="none", statuses={"declared": "Open"}) as there:
+        there.server.script(Does.CHECK, behaviour)
+        error = await there.fail(delivery(number=""))
+        assert not there.server.asked(Does.CREATE)
+    assert not error.doubts
+
+
+async def test_a_create_that_freshservice_still_works_on_makes_no_second_ticket() -> None:
+    gate = Gate()
+    async with world(KIND, wait=gate, timeout="300ms") as there:
+        there.server.script(Does.CREATE, "slow")
+        one = delivery(number="", made_at=there.server.clock())
+        error = await there.fail(one)
+        later = await there.fail(doubted(one, error, there))
+        gate.open()
+        await there.tell(doubted(one, later, there))
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
 
 
 async def test_impacts_may_be_told_otherwise() -> None:

@@ -14,9 +14,10 @@ from deliveries import REFERENCE, delivery
 from fakes.core import Does
 from kit import World, told, world
 from tocsin.backends import Level, build, kinds
-from tocsin.backends._forge import fenced, marked, not_before, reference_in, swap
+from tocsin.backends._forge import fenced, marked, reference_in, swap
 from tocsin.backends._github_answers import judge
 from tocsin.backends._http import Answer, Request
+from tocsin.backends._minted import not_before
 from tocsin.backends.github import heard
 from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
 from tocsin.model import Impact, Payload, TicketStatus
@@ -89,6 +90,32 @@ def test_any_other_reference_tells_no_time(reference: str) -> None:
     assert not_before(reference) is None
 
 
+async def test_a_ticket_in_which_people_speak_of_another_is_still_ours() -> None:
+    async with world(GITHUB) as there:
+        receipt = await there.opened()
+        held(there).body += "\r\n\r\nSame cause as #7 (tocsin OTHER1)"
+        await there.tell(told("close", receipt.number))
+        assert [one.number for one in await there.backend.changes(NOW)] == [receipt.number]
+        assert await there.backend.search("OTHER1") == []
+        assert held(there).state == "closed"
+
+
+async def test_where_labels_are_dropped_an_issue_that_is_not_found_is_not_made_again() -> None:
+    async with world(GITHUB) as there:
+        there.server.face.push = False
+        there.server.script(Does.CREATE, "lost")
+        await there.fail(delivery(number=""))
+        there.server.clock.advance(minutes=5)
+        error = await there.fail(delivery(number="", uncertain=True, attempts=2, doubted_at=NOW))
+        assert len(there.server.face.tickets()) == 1
+        assert (error.reason, error.stops, error.doubts) == (Reason.MISCONFIGURED, True, False)
+        assert "put the label on issues" in str(error)
+        there.server.face.push = True
+        held(there).labels.append("tocsin")
+        receipt = await there.tell(delivery(number="", uncertain=True, attempts=3, doubted_at=NOW))
+    assert receipt.number == "1"
+
+
 async def test_where_labels_are_dropped_the_ticket_is_told_not_to_be_found_again() -> None:
     async with world(GITHUB) as there:
         there.server.face.push = False
@@ -134,6 +161,21 @@ async def test_of_several_impacts_the_worst_counts() -> None:
         assert held(there).labels == ["impact: none"]
     assert record is not None
     assert record.impact == Impact.SEVERE
+
+
+async def test_an_impact_that_a_person_changed_is_not_told_over() -> None:
+    async with world(GITHUB) as there:
+        receipt = await there.opened()
+        before = await there.backend.read(receipt.number)
+        held(there).labels[:] = ["tocsin", "Impact: Degraded", "bug"]
+        after = await there.backend.read(receipt.number)
+        seen = {"stands": TicketStatus.DECLARED, "priority": "impact: interrupted"}
+        error = await there.fail(told("update", receipt.number, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert before is not None
+    assert after is not None
+    assert (before.priority, after.priority) == ("impact: interrupted", "Impact: Degraded")
+    assert error.reason == Reason.TOUCHED
 
 
 async def test_a_label_that_somebody_was_quicker_to_remove_is_no_error() -> None:
@@ -211,12 +253,19 @@ def test_no_text_can_end_the_block_that_it_stands_in(text: str) -> None:
     ("description", "reference"),
     [
         (marked("about (tocsin OTHER)", REFERENCE), REFERENCE),
+        (f"{marked('28 processes', REFERENCE)}\n\nSame cause as #7 (tocsin OTHER)", REFERENCE),
+        (f"{marked('28 processes', REFERENCE)}\n\n{marked('pasted from #7', 'OTHER')}", REFERENCE),
+        (f"{marked('28 processes', REFERENCE)}\n(tocsin OTHER)".replace("\n", "\r\n"), REFERENCE),
+        (f"```text\na log\n```\nSee #7 (tocsin OTHER).\n\n{marked('28 processes', REFERENCE)}", REFERENCE),
+        (marked("```text\nx\n```\n(tocsin OTHER)", REFERENCE), REFERENCE),
+        (marked("", REFERENCE), REFERENCE),
+        ("```text\n" * 20_000, ""),
         (f"edited\n(tocsin {REFERENCE}) by hand", REFERENCE),
         ("28 processes now.\n(tocsin K7F3Q2/18)", ""),
         ("", ""),
     ],
 )
-def test_the_reference_is_the_last_mark_of_a_description(description: str, reference: str) -> None:
+def test_the_reference_stands_behind_the_block_that_we_wrote(description: str, reference: str) -> None:
     assert reference_in(description) == reference
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import Behaviour, Does
 from fakes.glpi import CLIENT_SECRET, PASSWORD
-from kit import NOTE, World, told, world
+from kit import NOTE, Gate, World, doubted, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
 from tocsin.backends.glpi import heard
@@ -346,6 +346,29 @@ async def test_a_ticket_is_linked_to_the_one_asset_that_is_named_as_its_element(
         assert reference in held(there).content
 
 
+@pytest.mark.parametrize("behaviour", ["down", "lost", "garbage"])
+async def test_what_is_asked_before_a_ticket_is_made_leaves_no_doubt(behaviour: str) -> None:
+    async with world(GLPI, item_type="Computer") as there:
+        there.server.script(Does.CHECK, behaviour)
+        error = await there.fail(delivery(number=""))
+        assert not there.server.asked(Does.CREATE)
+    assert not error.doubts
+
+
+@BOTH
+async def test_an_impact_that_a_person_changed_within_its_priority_is_not_told_over(api: dict[str, Any]) -> None:
+    async with world(GLPI, **api) as there:
+        receipt = await there.opened()
+        before = await there.backend.read(receipt.number)
+        assert before is not None
+        held(there).impact = 4
+        seen = {"stands": TicketStatus.DECLARED, "priority": before.priority}
+        error = await there.fail(told("update", receipt.number, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert before.priority.endswith(" (5)")
+    assert error.reason == Reason.TOUCHED
+
+
 async def test_what_the_options_name_goes_into_the_one_request() -> None:
     async with world(GLPI, entity=3, category=5, requester=12, group=4, type="request") as there:
         await there.opened()
@@ -474,6 +497,14 @@ def test_a_webhook_that_names_no_ticket_is_refused(body: bytes) -> None:
         heard(Payload(body=body))
 
 
-def test_a_lag_is_not_feared_for_the_database_is_asked() -> None:
-    assert GLPI.build is not None
-    assert GLPI.build.SETTLE.total_seconds() == 0  # type: ignore[attr-defined]
+async def test_a_create_that_glpi_still_works_on_makes_no_second_ticket() -> None:
+    gate = Gate()
+    async with world(GLPI, wait=gate, timeout="300ms") as there:
+        there.server.script(Does.CREATE, "slow")
+        one = delivery(number="", made_at=there.server.clock())
+        error = await there.fail(one)
+        later = await there.fail(doubted(one, error, there))
+        gate.open()
+        await there.tell(doubted(one, later, there))
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)

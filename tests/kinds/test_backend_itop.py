@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import Behaviour, Does
-from kit import NOTE, World, told, world
+from kit import NOTE, Gate, World, doubted, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
 from tocsin.backends._itop_rest import quoted
@@ -210,6 +210,19 @@ async def test_opening_again_what_is_open_changes_nothing() -> None:
 # --- where the reference stands ---------------------------------------------------------------------------------------------
 
 
+async def test_a_create_that_itop_still_works_on_makes_no_second_ticket() -> None:
+    gate = Gate()
+    async with world(ITOP, wait=gate, timeout="300ms") as there:
+        there.server.script(Does.CREATE, "slow")
+        one = delivery(number="", made_at=there.server.clock())
+        error = await there.fail(one)
+        later = await there.fail(doubted(one, error, there))
+        gate.open()
+        await there.tell(doubted(one, later, there))
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
+
+
 async def test_without_an_attribute_the_reference_stands_in_the_title() -> None:
     async with world(ITOP, **TITLED) as there:
         await there.opened(reference="OTHER")
@@ -243,6 +256,47 @@ async def test_a_title_that_lost_its_reference_is_not_ours_any_more() -> None:
         held(there).fields["title"] = "Processes missing"
         error = await there.fail(told("note", receipt.number))
     assert error.reason == Reason.MISMATCH
+
+
+async def test_a_title_in_which_people_speak_of_another_is_still_ours() -> None:
+    named = {"en": "not [tocsin OLD]", "fr": "pas [tocsin OLD]"}
+    async with world(ITOP, **TITLED) as there:
+        one = delivery(number="")
+        receipt = await there.tell(replace(one, body=replace(one.body, name=named)))
+        held(there).fields["title"] += " and [tocsin OTHER]"
+        await there.tell(told("close", receipt.number))
+        assert await there.backend.find("OTHER") is None
+        assert held(there).fields["title"] == "not (tocsin OLD) [tocsin K7F3Q2] and [tocsin OTHER]"
+
+
+@pytest.mark.parametrize("behaviour", ["down", "lost", "garbage"])
+async def test_what_is_asked_before_a_ticket_is_made_leaves_no_doubt(behaviour: str) -> None:
+    async with world(ITOP, ci_class="FunctionalCI") as there:
+        there.server.script(Does.CHECK, behaviour)
+        error = await there.fail(delivery(number=""))
+        assert not there.server.asked(Does.CREATE)
+    assert not error.doubts
+
+
+async def test_a_ticket_that_is_refused_after_a_question_leaves_no_doubt() -> None:
+    async with world(ITOP, ci_class="FunctionalCI") as there:
+        there.server.script(Does.CREATE, "refused")
+        error = await there.fail(delivery(number=""))
+        assert there.server.asked(Does.CHECK), "by POST, as everything is asked there"
+    assert (error.reason, error.doubts) == (Reason.REFUSED, False)
+
+
+async def test_an_impact_that_a_person_changed_within_its_priority_is_not_told_over() -> None:
+    async with world(ITOP) as there:
+        receipt = await there.opened()
+        record = await there.backend.read(receipt.number)
+        there.server.face.person(receipt.number, priority="2/1")  # a priority of 1, as 1/1 has
+        seen = {"stands": TicketStatus.DECLARED, "priority": "4 (1/1)"}
+        error = await there.fail(told("update", receipt.number, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert record is not None
+    assert record.priority == seen["priority"]
+    assert error.reason == Reason.TOUCHED
 
 
 @pytest.mark.parametrize(("text", "oql"), [("a", "'a'"), ("L'Haÿ", r"'L\'Haÿ'"), ("a\\b", r"'a\\b'")])

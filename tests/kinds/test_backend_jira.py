@@ -182,6 +182,79 @@ async def test_a_ticket_that_two_incidents_were_put_together_in_is_found_by_eith
         assert [await there.backend.find(one) for one in ("AAA", REFERENCE, "BBB")] == [receipt, receipt, None]
 
 
+@pytest.mark.parametrize("options", [{}, CENTER], ids=["cloud", "center"])
+async def test_a_label_that_people_add_takes_no_ticket_from_us(options: dict[str, Any]) -> None:
+    async with world(JIRA, **options) as there:
+        receipt = await there.opened()
+        there.server.face.put(held(there), "tocsin", "tocsin-0team", f"tocsin-{REFERENCE}")
+        there.server.face.put(held(there), *held(there).labels, "tocsin-1", "urgent")
+        there.server.clock.advance(minutes=1)
+        await there.tell(told("close", receipt.number))
+        (changed,) = await there.backend.changes(there.server.clock())
+        (ticket,) = there.server.face.tickets()
+    assert (changed.reference, ticket.status) == (REFERENCE, "closed")
+
+
+async def test_a_label_of_ours_that_was_given_later_counts_in_the_order_it_came() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        there.server.face.put(held(there), "tocsin")
+        there.server.face.put(held(there), "tocsin", "tocsin-Z")
+        there.server.face.put(held(there), "tocsin", "tocsin-A", "tocsin-Z")
+        record = await there.backend.read(receipt.number)
+    assert record is not None
+    assert record.reference == "Z"
+
+
+async def test_a_history_that_cannot_be_asked_for_the_moment_ends_no_delivery() -> None:
+    async with world(JIRA) as there:
+        receipt = await there.opened()
+        there.server.face.put(held(there), *held(there).labels, "tocsin-0team")
+        there.server.script(Does.READ, "ok", "ok", "down")  # the issue, its notes, its history
+        error = await there.fail(told("close", receipt.number))
+        await there.tell(told("close", receipt.number, attempts=2))
+        assert held(there).status == "7"
+    assert (error.reason, error.retry, error.doubts) == (Reason.UNAVAILABLE, True, False)
+
+
+async def test_tickets_that_the_account_may_not_see_are_not_made_again() -> None:
+    async with world(JIRA) as there:
+        there.server.face.lacking = {"BROWSE_PROJECTS"}
+        there.server.script(Does.CREATE, "lost")
+        await there.fail(delivery(number=""))
+        there.server.clock.advance(minutes=5)
+        error = await there.fail(delivery(number="", uncertain=True, attempts=2, doubted_at=NOW))
+        assert len(there.server.face.tickets()) == 1
+        there.server.face.lacking = set()
+        receipt = await there.tell(delivery(number="", uncertain=True, attempts=3, doubted_at=NOW))
+    assert (error.reason, error.stops, error.doubts) == (Reason.MISCONFIGURED, True, False)
+    assert "BROWSE_PROJECTS" in str(error)
+    assert receipt.number == "OPS-1"
+
+
+@pytest.mark.parametrize("behaviour", ["down", "lost", "garbage", "refused"])
+async def test_what_is_asked_before_a_request_is_made_leaves_no_doubt(behaviour: str) -> None:
+    async with world(JIRA, **DESK) as there:
+        there.server.script(Does.CHECK, behaviour)
+        error = await there.fail(delivery(number=""))
+        assert not there.server.asked(Does.CREATE)
+    assert not error.doubts
+
+
+async def test_an_impact_that_a_person_changed_is_not_told_over_wherever_it_stands() -> None:
+    options = {"impact_field": IMPACT, "impacts": {"interrupted": "Extensive / Widespread"}}
+    async with world(JIRA, **options) as there:
+        receipt = await there.opened()
+        before = await there.backend.read(receipt.number)
+        assert before is not None
+        seen = {"stands": TicketStatus.DECLARED, "priority": before.priority}
+        held(there).fields[IMPACT] = {"value": "Moderate / Limited"}
+        error = await there.fail(told("update", receipt.number, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert before.priority == "Medium, Extensive / Widespread"
+    assert error.reason == Reason.TOUCHED
+
+
 # --- workflows ---------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,14 +10,21 @@ import pytest
 from deliveries import REFERENCE, delivery
 from fakes.core import Does
 from fakes.redmine import ELEMENT, FIELD, IMPACT, PERMISSIONS
+from following import both
+from house import alert
 from kit import NOTE, World, told, world
+from tocsin.agreement import POLICIES
 from tocsin.backends import Level, kinds
 from tocsin.backends.redmine import heard
 from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
 from tocsin.model import Impact, Payload, TicketStatus
+from tocsin.reconciling import Reconciler, Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fakes.redmine import Issue
+    from following import Both
 
 REDMINE = kinds()["redmine"]
 PRIVATE = {"set_notes_private", "view_private_notes"}
@@ -26,6 +34,15 @@ def held(there: World) -> Issue:
     (one,) = there.server.face.issues.values()
     issue: Issue = one
     return issue
+
+
+async def compared(side: Both) -> Report:
+    clock = side.there.server.clock
+    reconciler = Reconciler("remote", side.there.backend, side.store, POLICIES, timedelta(days=7), clock)
+    side.passes(seconds=10)
+    *_, last = [line async for line in reconciler.run(fix=True)]
+    assert isinstance(last, Report)
+    return last
 
 
 async def findings(there: World) -> dict[str, tuple[Level, str]]:
@@ -220,6 +237,22 @@ async def test_an_impact_may_have_a_field_and_then_leaves_the_priority_alone() -
         assert (held(there).fields[IMPACT], held(there).priority) == ("degraded", 2)
 
 
+async def test_a_person_who_changes_the_impact_in_its_field_is_taken_in(tmp_path: Path) -> None:
+    async with both(tmp_path, impact_field=IMPACT) as side:
+        await side.road.take(alert())
+        await side.tell()
+        for _ in range(2):
+            await side.follow()
+        assert (await side.incident())[1] == 0
+        side.face.issues[1].fields[IMPACT] = "none"
+        side.face.person("1")
+        await side.follow()
+        assert (await side.incident())[1] == 1
+        record = await side.there.backend.read("1")
+    assert record is not None
+    assert (record.impact, record.priority) == (Impact.NONE, "none")
+
+
 # --- workflow and rights ----------------------------------------------------------------------------------------------
 
 
@@ -251,7 +284,20 @@ async def test_an_issue_that_was_moved_out_of_sight_is_gone_and_stops_nothing() 
         await there.opened()
         there.server.face.hidden = {2}
         error = await there.fail(told("note", "2"))
-    assert (error.reason, error.stops) == (Reason.NOT_FOUND, False)
+    assert (error.reason, error.retry, error.stops, error.doubts) == (Reason.NOT_FOUND, False, False, False)
+    assert "ticket 2 of portal was moved out of tocsin's sight; grant its role View issues" in str(error)
+
+
+async def test_an_issue_that_was_moved_out_of_sight_is_not_made_again(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert(), alert(fingerprint="f2", resource="web2"))
+        await side.tell()
+        side.face.hidden.add(1)
+        report = await compared(side)
+        await side.tell()
+        assert [ticket.number for ticket in side.face.tickets()] == ["1", "2"]
+    assert report.differences == ()
+    assert "ticket 1 of portal was moved out of tocsin's sight" in report.problem
 
 
 async def test_where_no_issue_is_seen_any_more_none_of_them_is_gone() -> None:

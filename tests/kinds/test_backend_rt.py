@@ -140,6 +140,9 @@ async def test_an_impact_may_have_a_field_and_then_leaves_the_priority_alone() -
         assert (held(there).fields[IMPACT], held(there).priority) == ("interrupted", "0")
         await there.tell(told("update", "1", body={"impact": Impact.DEGRADED}))
         assert (held(there).fields[IMPACT], held(there).priority) == ("degraded", "0")
+        record = await there.backend.read("1")
+    assert record is not None
+    assert record.priority == "degraded", "so that a person's change of it is seen"
 
 
 async def test_an_impact_that_its_field_does_not_have_is_an_error_with_rts_own_sentence() -> None:
@@ -310,7 +313,9 @@ async def test_a_ticket_that_was_moved_out_of_sight_is_gone_and_stops_nothing() 
         await there.opened()
         there.server.face.hidden = {2}
         error = await there.fail(told("note", "2"))
-        assert (error.reason, error.stops) == (Reason.NOT_FOUND, False)
+        with pytest.raises(DeliveryError, match="was moved out of tocsin's sight; grant its user ShowTicket"):
+            await there.backend.read("2")
+        assert (error.reason, error.retry, error.stops, error.doubts) == (Reason.NOT_FOUND, False, False, False)
 
 
 async def test_where_no_ticket_is_seen_any_more_none_of_them_is_gone() -> None:

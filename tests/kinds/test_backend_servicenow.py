@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.servicenow import STATES, sys_id
-from kit import NOTE, World, doubted, told, world
+from kit import NOTE, Gate, World, doubted, in_doubt, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends._http import Answer, Request
 from tocsin.backends._servicenow_table import displayed_notes, judge
 from tocsin.backends.servicenow import Options, heard
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Payload, TicketStatus
+from tocsin.store.mint import mint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -178,6 +179,62 @@ async def test_a_reference_that_was_not_kept_is_told_whatever_else_went_wrong() 
         face(there).denied = {"correlation_id", "category"}
         receipt = await there.opened()
     assert "did not keep our reference K7F3Q2" in receipt.remark
+
+
+async def test_a_ticket_that_lost_our_reference_is_not_made_again() -> None:
+    async with world(KIND) as there:
+        face(there).denied = {"correlation_id"}
+        there.server.script(Does.CREATE, "lost")
+        await there.fail(delivery(number=""))
+        there.server.clock.advance(minutes=5)
+        error = await there.fail(delivery(number="", uncertain=True, attempts=2, doubted_at=NOW))
+        assert len(face(there).incidents) == 1
+        assert (error.reason, error.stops, error.doubts) == (Reason.MISCONFIGURED, True, False)
+        assert "INC0010001 of portal is ours by its text, and has lost K7F3Q2" in str(error)
+        face(there).denied = set()
+        face(there).incidents[0]["correlation_id"] = REFERENCE
+        receipt = await there.tell(delivery(number="", uncertain=True, attempts=3, doubted_at=NOW))
+    assert receipt.number == "INC0010001"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"sys_created_by": "ines.martin"}, {"correlation_id": "LATER"}, {"sys_created_on": "2026-11-19 09:00:00"}],
+)
+async def test_a_ticket_that_only_speaks_of_ours_stops_nothing(other: dict[str, str]) -> None:
+    reference = mint()(NOW)
+    async with world(KIND) as there:
+        await there.opened(reference=reference)
+        face(there).incidents[0] |= {"correlation_id": "", **other}
+        await there.tell(in_doubt(reference=reference))
+        assert len(face(there).incidents) == 2
+
+
+async def test_a_create_that_servicenow_still_works_on_makes_no_second_ticket() -> None:
+    gate = Gate()
+    async with world(KIND, wait=gate, timeout="300ms") as there:
+        there.server.script(Does.CREATE, "slow")
+        one = delivery(number="", made_at=NOW)
+        error = await there.fail(one)
+        later = await there.fail(doubted(one, error, there))
+        gate.open()
+        receipt = await there.tell(doubted(one, later, there))
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
+    assert receipt.number == "INC0010001"
+
+
+async def test_an_impact_that_a_person_changed_within_its_priority_is_not_told_over() -> None:
+    async with world(KIND, impacts={"severe": "1/3"}) as there:
+        receipt = await there.opened(reference=REFERENCE)
+        await there.tell(told("update", receipt.number, body={"impact": Impact.SEVERE}))
+        record = await there.backend.read(receipt.number)
+        face(there).person(receipt.number, priority="2/2")  # the priority stays 3
+        seen = {"stands": TicketStatus.DECLARED, "priority": "3 - Moderate (1/3)"}
+        error = await there.fail(told("update", receipt.number, id=19, **seen))
+    assert record is not None
+    assert record.priority == seen["priority"]
+    assert error.reason == Reason.TOUCHED
 
 
 async def test_an_impact_that_was_dropped_is_an_error() -> None:

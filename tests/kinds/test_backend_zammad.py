@@ -149,7 +149,9 @@ async def test_a_ticket_that_was_moved_out_of_sight_is_gone_and_stops_nothing() 
         receipt = await there.opened()
         there.server.face.hidden.add(held(there).id)
         error = await there.fail(told("note", receipt.number))
-    assert (error.reason, error.stops) == (Reason.NOT_FOUND, False)
+        with pytest.raises(DeliveryError, match="was moved out of tocsin's sight; let its user see the other group"):
+            await there.backend.read(receipt.number)
+    assert (error.reason, error.retry, error.stops, error.doubts) == (Reason.NOT_FOUND, False, False, False)
 
 
 @pytest.mark.parametrize("action", ["note", "close", "update"])

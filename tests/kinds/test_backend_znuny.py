@@ -161,6 +161,9 @@ async def test_an_impact_may_have_a_field_and_then_leaves_the_priority_alone() -
         assert (held(there).fields[IMPACT], held(there).priority) == ("interrupted", "3 normal")
         await there.tell(told("update", receipt.number, body={"impact": Impact.DEGRADED}))
         assert (held(there).fields[IMPACT], held(there).priority) == ("degraded", "3 normal")
+        record = await there.backend.read(receipt.number)
+    assert record is not None
+    assert record.priority == "degraded", "so that a person's change of it is seen"
 
 
 async def test_a_state_that_znuny_does_not_have_is_an_error_and_nothing_is_written() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tocsin.backends._can import Can
-    from tocsin.model import Delivery, Payload, Receipt, Record
+    from tocsin.model import Delivery, Payload, Receipt, Record, TicketStatus
 
 
 T = TypeVar("T")
@@ -68,6 +68,8 @@ class Backend(Protocol):
     """What it cannot do as it is configured, and why."""
     settle: timedelta
     """How long a ticket may exist before `find` finds it: no second create sooner after one that is in doubt."""
+    passes: frozenset[TicketStatus]
+    """What a ticket may be left in when several steps lead to the status that is asked for, and one of them fails."""
 
     async def deliver(self, delivery: Delivery) -> Receipt:
         """Tell the system; guarantees that the receipt is what its answer says. Raises DeliveryError, nothing else."""

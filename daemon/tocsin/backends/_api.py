@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tocsin.backends._http import Answer, Request, call, decoded, refusal
+from tocsin.backends._http import Answer, Request, call, decoded, meaning, refusal
 from tocsin.backends._login import NOBODY, Login
 from tocsin.backends._progress import step
 
@@ -80,7 +80,7 @@ def _quoted(name: str) -> str:
 class Api:
     """JSON over HTTP to one system."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a system may need
         self,
         url: str,
         outside: Outside,
@@ -89,14 +89,27 @@ class Api:
         login: Login = NOBODY,
         judge: Judge = refusal,
         headers: Mapping[str, str] | None = None,
+        inside: bool = False,
     ) -> None:
-        """Take where it is, who asks, and what its answers mean; `headers` go with every call."""
+        """Take where it is, who asks, and what its answers mean.
+
+        Args:
+            url: address of the API.
+            outside: the world.
+            timeout: time for a whole answer.
+            login: who we are.
+            judge: what an answer means.
+            headers: go with every call.
+            inside: this system tells every refusal inside of a success, so that one leaves no doubt. Anywhere else an error
+                beside a success does: the system may have done what it was asked.
+        """
         self._url = url.rstrip("/")
         self._outside = outside
         self._timeout = timeout
         self._login = login
         self._judge = judge
         self._headers = {**_USUAL, **(headers or {})}
+        self._inside = inside
 
     async def ask(
         self,
@@ -138,6 +151,8 @@ class Api:
         answer, request = await self._renewed(await self._send(request), request)
         error = self._judge(answer, request, self._outside.clock())
         if error is not None:
+            beside = method != "GET" and meaning(answer.status) is None and not self._inside
+            error.partly = error.partly or beside
             raise error
         if method != "GET":
             step(method)
@@ -145,7 +160,7 @@ class Api:
 
     async def _renewed(self, answer: Answer, request: Request) -> tuple[Answer, Request]:
         """The same once more with a new token, when the token was refused: a 401 says that nothing was done."""
-        if answer.status != HTTPStatus.UNAUTHORIZED or not self._login.expire():
+        if answer.status != HTTPStatus.UNAUTHORIZED or not self._login.expire(request.headers):
             return answer, request
         again = Request(
             request.method,

@@ -6,7 +6,6 @@ Text goes into a fenced block: in one, nobody is mentioned, nothing is linked, a
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tocsin.backends._shape import at
@@ -18,14 +17,9 @@ if TYPE_CHECKING:
     from tocsin.backends._scale import Scale
 
 _MARK = re.compile(r"\(tocsin ([^\s()/]+)\)")
+_BLOCK = re.compile(r"^(`{3,})text\n", re.MULTILINE)
+_BEHIND = re.compile(r"\n*\(tocsin ([^\s()/]+)\)[ \t]*(?:\n|\Z)")
 _REFERRING = re.compile(r"(?<!\w)([@#!&$%~])(?=\w)")
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_MINTED = 13
-"""Characters of a reference that an incident was given: sixty-five bits, its milliseconds before 23 that chance gave."""
-_RANDOM_BITS = 23
-_START = datetime(2020, 1, 1, tzinfo=UTC)
-_SKEW = timedelta(days=1)
-"""How far the tracker's clock may be behind ours."""
 _LABELLED = (TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN, TicketStatus.REPAIRED)
 """The statuses that a tracker with two states tells by labels."""
 
@@ -48,19 +42,20 @@ def unreferring(title: str, limit: int) -> str:
 
 
 def reference_in(description: str) -> str:
-    """Our reference, where a description has one; the last, should people have added to it."""
-    marks = _MARK.findall(description)
+    """Our reference: the mark behind the block that we wrote, whatever people put before or after it.
+
+    Where there is no such block any more, the last mark of the description; empty when it has none.
+    """
+    text, at = description.replace("\r\n", "\n"), 0  # people's browsers send both
+    while block := _BLOCK.search(text, at):
+        end = text.find(f"\n{block[1]}\n", block.end() - 1)
+        if end < 0:
+            break
+        at = end + len(block[1]) + 1
+        if own := _BEHIND.match(text, at):
+            return own[1]
+    marks = _MARK.findall(text)
     return str(marks[-1]) if marks else ""
-
-
-def not_before(reference: str) -> datetime | None:
-    """Before when no ticket can carry this reference, which tells when it was made; None when it does not."""
-    if len(reference) != _MINTED or not set(reference) <= set(_DIGITS):
-        return None
-    number = 0
-    for digit in reference:
-        number = number * len(_DIGITS) + _DIGITS.index(digit)
-    return _START + timedelta(milliseconds=number >> _RANDOM_BITS) - _SKEW
 
 
 def status_words(ours: dict[TicketStatus, str]) -> dict[TicketStatus, str]:
@@ -89,6 +84,11 @@ def impact_of(labels: Iterable[str], scale: Scale[Impact]) -> Impact | None:
     """The impact that labels tell: the worst, should there be several."""
     told = [impact for impact in (scale.ours(label) for label in labels) if impact]
     return max(told, key=lambda impact: impact.rank) if told else None
+
+
+def graded(labels: Iterable[str], scale: Scale[Impact]) -> str:
+    """The labels that tell the impact, as they stand: what people may change, and tocsin must not tell over unseen."""
+    return ", ".join(sorted(label for label in labels if scale.ours(label)))
 
 
 def names(issue: Any) -> list[str]:

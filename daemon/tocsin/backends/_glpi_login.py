@@ -63,10 +63,11 @@ class Session:
                 await self._begin()
             return {"Session-Token": self._token, **self._app}
 
-    def expire(self) -> bool:
-        """Forget the session; a new one may be begun."""
-        known, self._token = self._token, ""
-        return bool(known)
+    def expire(self, used: Mapping[str, str]) -> bool:
+        """Forget the session if it is the one that was refused: another call may have begun a new one. One may be begun."""
+        if used.get("Session-Token") == self._token:
+            self._token = ""
+        return True
 
     async def _begin(self) -> None:
         request = self._request
@@ -85,7 +86,7 @@ class Session:
             raise DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
         if error := refusal(answer, request, self._outside.clock()):
             raise error
-        self._token = at(decoded(answer, request), "session_token")
+        self._token = at(decoded(answer, request, quoted=False), "session_token")
         if not self._token:
             raise unreadable(request, "no session_token in the answer")
 
@@ -106,6 +107,6 @@ class Hiding:
         """The login's."""
         return await self.login.headers()
 
-    def expire(self) -> bool:
+    def expire(self, used: Mapping[str, str]) -> bool:
         """The login's."""
-        return self.login.expire()
+        return self.login.expire(used)

@@ -16,6 +16,7 @@ from tocsin.backends._document import reach
 from tocsin.backends._glpi import PAGE, Item, asked_for, plain
 from tocsin.backends._glpi_login import Session, error_of
 from tocsin.backends._http import Answer, Request, decoded, refusal
+from tocsin.backends._question import question
 from tocsin.backends._shape import an_object, at, each, objects, required, strange
 from tocsin.backends._whole import whole
 from tocsin.backends._zones import earliest, heard
@@ -98,6 +99,8 @@ class First:
     async def create(self, fields: Mapping[str, Any], reference: str, element: Element) -> str:
         """POST /Ticket with everything in it."""
         options = self._options
+        with question():
+            items = await self._asset(element) if options.item_type else None
         more = {
             "externalid": reference,
             "type": _TYPES[options.type],
@@ -105,7 +108,7 @@ class First:
             "itilcategories_id": options.category,
             "_users_id_requester": options.requester,
             "_groups_id_assign": options.group,
-            "items_id": await self._asset(element) if options.item_type else None,
+            "items_id": items,
         }
         ticket = {**fields, **{key: value for key, value in more.items() if value is not None}}
         return await self._add("Ticket", ticket)

@@ -17,6 +17,15 @@ def grades(word: str, count: int) -> tuple[str, ...]:
     return (*numbers, *[numbers[-1]] * (count - len(numbers)))[:count]
 
 
+def graded(priority: str, *numbers: str) -> str:
+    """A priority and the numbers it comes from, such as `3 (2/3)`: several of them share a priority, and each may be changed.
+
+    The priority alone where there are no numbers.
+    """
+    told = "/".join(filter(None, numbers))
+    return f"{priority} ({told})".strip() if told else priority
+
+
 def checked(words: Mapping[Impact, str], form: str, said: str) -> dict[Impact, str]:
     """The words of an option, as many numbers in each as `form` has.
 

@@ -7,7 +7,9 @@ tenacity here only bridges a connection that could not be made within about two 
 from __future__ import annotations
 
 import asyncio
+import html
 import io
+import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -163,7 +165,7 @@ _EXPLICIT = {
     401: Reason.UNAUTHORIZED,
     403: Reason.UNAUTHORIZED,
     404: Reason.NOT_FOUND,
-    408: Reason.RATE_LIMITED,
+    408: Reason.UNAVAILABLE,  # a gateway's word: what it had passed on may have been done
     410: Reason.NOT_FOUND,
     425: Reason.RATE_LIMITED,
     429: Reason.RATE_LIMITED,
@@ -204,15 +206,20 @@ def refusal(answer: Answer, request: Request, now: datetime) -> DeliveryError | 
     return error
 
 
-def decoded(answer: Answer, request: Request) -> Any:
-    """The JSON of a successful answer. Raises DeliveryError UNREADABLE when it is none: it may well have been done."""
+def decoded(answer: Answer, request: Request, *, quoted: bool = True) -> Any:
+    """The JSON of a successful answer; `quoted` is false of one that holds a secret, which no error may repeat.
+
+    Raises:
+        DeliveryError: UNREADABLE when it is none: it may well have been done.
+    """
     if answer.cut:
         raise unreadable(request, f"the answer is longer than {ANSWER_LIMIT} bytes")
     try:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = excerpt(answer.body, request)
-    raise unreadable(request, f"the answer is not JSON: {said!r}" if said else "the answer is empty")
+    told = f"the answer is not JSON{f': {said!r}' if quoted else ''}"
+    raise unreadable(request, told if said else "the answer is empty")
 
 
 def unreadable(request: Request, problem: str) -> DeliveryError:
@@ -230,9 +237,20 @@ def excerpt(body: bytes, request: Request) -> str:
 
 
 def _strike(text: str, request: Request) -> str:
-    for secret in request.hide:
-        text = text.replace(secret, "***")
+    """The text without what is to be hidden, however whoever repeats it spells its characters."""
+    for secret in filter(None, request.hide):
+        text = re.sub("".join(map(_spelled, secret)), "***", text)
     return text
+
+
+def _spelled(char: str) -> str:
+    """An expression for a character as it stands, and as JSON, an address, a form or HTML writes it."""
+    in_json = json.dumps(char)[1:-1]
+    in_address = "".join(f"%{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+    plain = [char, f"\\{char}", html.escape(char), "+" if char == " " else char]
+    capital = in_json.upper().replace("U", "u") if in_json.startswith("\\u") else char
+    coded = [in_json, capital, in_address, in_address.upper()]
+    return f"(?:{'|'.join(map(re.escape, dict.fromkeys([*plain, *coded])))})"
 
 
 def retry_after(value: str, now: datetime) -> timedelta | None:

@@ -97,7 +97,7 @@ class Rest:
     ) -> None:
         """Take where iTop is, who asks, and what of the proof travels in the form."""
         self._name, self._proof = name, proof
-        self._api = Api(f"{url}/webservices", outside, timeout=allowed, login=login, judge=judge)
+        self._api = Api(f"{url}/webservices", outside, timeout=allowed, login=login, judge=judge, inside=True)
 
     async def ask(self, operation: str, **what: Any) -> list[dict[str, Any]]:
         """The objects that an operation answers, each its fields and its `key`. Raises DeliveryError."""

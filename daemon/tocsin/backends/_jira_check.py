@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from tocsin.backends._jira_options import Options
     from tocsin.backends._jira_query import Found
 
+_SEE = "BROWSE_PROJECTS"
 _RIGHTS = (
-    "BROWSE_PROJECTS",
+    _SEE,
     "CREATE_ISSUES",
     "EDIT_ISSUES",
     "TRANSITION_ISSUES",
@@ -37,18 +38,33 @@ async def account(api: Api, name: str, options: Options) -> list[Finding]:
     said = await api.ask("GET", f"rest/api/{options.api}/myself")
     who = at(said, "displayName") or at(said, "name") or at(said, "accountId")
     found = [_fine("token_file" if options.token_file else "client_id", f"works as {who!r}")]
-    query = {"projectKey": options.project, "permissions": ",".join(_RIGHTS)}
-    if options.project.isdecimal():
-        query = {"projectId": options.project, "permissions": query["permissions"]}
-    known = await api.find(f"rest/api/{options.api}/mypermissions", query=query)
-    if known is None:
+    rights = await _rights(api, name, options, _RIGHTS)
+    if rights is None:
         return [*found, _error("project", f"there is no project {options.project!r}, or the account may not see it")]
-    rights = an_object(known, "permissions", name)
     lacking = [right for right in _RIGHTS if at_true(rights, right) is False]
     if lacking:
         told = f"the account lacks {', '.join(lacking)} in project {options.project!r}; grant it to its role"
         return [*found, _error("project", told)]
     return [*found, _fine("project", f"the account may work in project {options.project!r}")]
+
+
+async def require_sight(api: Api, name: str, options: Options) -> None:
+    """What is not found is surely not there. Raises DeliveryError where the project's issues are not for us to see."""
+    rights = await _rights(api, name, options, (_SEE,))
+    if rights is None or at_true(rights, _SEE) is False:
+        why = (
+            f"{name} finds nothing, for the account lacks {_SEE} in project {options.project!r}, or the project is gone"
+        )
+        hint = "grant it to its role: tickets may be there and not be found"
+        raise DeliveryError(Reason.MISCONFIGURED, f"{why}; {hint}", retry=False, stops=True, harmless=True)
+
+
+async def _rights(api: Api, name: str, options: Options, asked: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """Our rights in the project; None when there is none to be seen."""
+    project = {"projectId" if options.project.isdecimal() else "projectKey": options.project}
+    query = {**project, "permissions": ",".join(asked)}
+    said = await api.find(f"rest/api/{options.api}/mypermissions", query=query)
+    return None if said is None else an_object(said, "permissions", name)
 
 
 def at_true(rights: Mapping[str, Any], right: str) -> bool | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tocsin.backends._api import Api
 
-_CLOUD = 3
+CLOUD = 3
+"""Its version of the API."""
 _PAGE = 100
 _MOST_PAGES = 1_000
 
@@ -58,7 +59,7 @@ class Found:
         """All issues that a query finds, in its order; one may come twice. Raises DeliveryError."""
         query = {"jql": jql, "fields": self._fields, "maxResults": str(_PAGE)}
         try:
-            if self._version == _CLOUD:
+            if self._version == CLOUD:
                 return await self._by_token(query)
             return await self._by_offset(f"rest/api/{self._version}/search", query, ("issues",))
         except DeliveryError as error:
@@ -69,7 +70,11 @@ class Found:
 
     async def listed(self, path: str, *keys: str) -> list[dict[str, Any]]:
         """All of what is listed at a path of the platform's API, under the first of these keys that is there."""
-        return await self._by_offset(f"rest/api/{self._version}/{path}", {"maxResults": str(_PAGE)}, keys)
+        return await self.paged(f"rest/api/{self._version}/{path}", *keys)
+
+    async def paged(self, path: str, *keys: str) -> list[dict[str, Any]]:
+        """As `listed`, at a path that is whole."""
+        return await self._by_offset(path, {"maxResults": str(_PAGE)}, keys)
 
     async def values(self, path: str) -> list[dict[str, Any]]:
         """All of what Jira Service Management lists at a path. Raises DeliveryError."""
@@ -86,7 +91,7 @@ class Found:
         found: list[dict[str, Any]] = []
         seen = {""}
         for _ in range(_MOST_PAGES):
-            said = await self._api.ask("GET", f"rest/api/{_CLOUD}/search/jql", query=query)
+            said = await self._api.ask("GET", f"rest/api/{CLOUD}/search/jql", query=query)
             found += objects(said, "issues", self._name)
             token = at(said, "nextPageToken")
             if token in seen or said.get("isLast") is True:

@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from tocsin.backends._document import word
 from tocsin.backends._http import Answer, Request, call, decoded, refusal, unreadable
@@ -41,8 +41,8 @@ class Login(Protocol):
         """The headers that prove it, fetched when need be. Raises DeliveryError, which leaves no doubt."""
         ...
 
-    def expire(self) -> bool:
-        """Forget what was refused; whether asking anew may help."""
+    def expire(self, used: Mapping[str, str]) -> bool:
+        """Forget what was refused, by the headers that it was sent in; whether asking anew may help."""
         ...
 
 
@@ -57,7 +57,7 @@ class Fixed:
         """Return them."""
         return self.always
 
-    def expire(self) -> bool:
+    def expire(self, used: Mapping[str, str]) -> bool:  # noqa: ARG002 - as for all
         """Nothing can be renewed."""
         return False
 
@@ -146,12 +146,16 @@ class ClientCredentials:
             now = self._outside.clock()
             if not self._token or self._until is None or now >= self._until:
                 await self._fetch(now)
-            return {"Authorization": f"Bearer {self._token}"}
+            return self._proof()
 
-    def expire(self) -> bool:
-        """Forget the token; a new one may be taken."""
-        known, self._token = self._token, ""
-        return bool(known)
+    def expire(self, used: Mapping[str, str]) -> bool:
+        """Forget the token if it is the one that was refused: another call may have a new one already. One may be taken."""
+        if used.get("Authorization") == self._proof()["Authorization"]:
+            self._token = ""
+        return True
+
+    def _proof(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     async def _fetch(self, now: datetime) -> None:
         try:
@@ -168,7 +172,7 @@ class ClientCredentials:
             raise DeliveryError(Reason.UNAUTHORIZED, why, retry=False, stops=True)
         if error is not None:
             raise error
-        said = decoded(answer, self._request)
+        said = decoded(answer, self._request, quoted=False)
         token = word(said.get("access_token")) if isinstance(said, dict) else ""
         if not token:
             raise unreadable(self._request, "no access_token in the answer")
@@ -187,8 +191,7 @@ def _token_request(url: str, client: tuple[str, str], scope: str, more: Mapping[
         "User-Agent": "tocsin",
         **({} if in_body else entry.always),
     }
-    told = [quote_plus(client[1]), more.get("password", ""), quote_plus(more.get("password", ""))]
-    return Request("POST", url, headers, urlencode(form).encode(), (*entry.hide, *filter(None, told)))
+    return Request("POST", url, headers, urlencode(form).encode(), (*entry.hide, more.get("password", "")))
 
 
 def _lifetime(expires_in: object) -> timedelta:

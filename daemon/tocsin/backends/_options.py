@@ -46,6 +46,8 @@ class Remote(Common):
 
     url: Address
     """Address of the system, without what its API adds to it."""
+    settle: Duration | None = Field(default=None, ge=timedelta(0), le=timedelta(hours=1))
+    """How long a ticket that may have been made is looked for before it is made again; as this kind may need unless given."""
     statuses: dict[TicketStatus, str] = {}
     """What the system calls each status, where it differs from the kind's usual words."""
     impacts: dict[Impact, str] = {}

@@ -73,9 +73,9 @@ class Keyed:
         """Both. Raises DeliveryError, which leaves no doubt."""
         return {**await self._login.headers(), "X-Api-Key": self._key}
 
-    def expire(self) -> bool:
+    def expire(self, used: Mapping[str, str]) -> bool:
         """Forget the token; the key stays."""
-        return self._login.expire()
+        return self._login.expire(used)
 
 
 def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:

@@ -20,6 +20,7 @@ class Paced:
         self.name = backend.name
         self.lacks = backend.lacks
         self.settle = backend.settle
+        self.passes = backend.passes
         self._backend = backend
         self._limiter = limiter
 

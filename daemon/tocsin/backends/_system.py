@@ -17,8 +17,10 @@ from msgspec.structs import replace
 from tocsin.backends import _texts
 from tocsin.backends._api import File
 from tocsin.backends._can import Can
+from tocsin.backends._options import Common, Remote
 from tocsin.backends._progress import counting
 from tocsin.errors import DeliveryError, Reason, TouchedError
+from tocsin.marks import of_people
 from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tocsin.backends import Finding, Outside
-    from tocsin.backends._options import Common
     from tocsin.backends._scale import Scale
 
 ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
@@ -57,15 +58,18 @@ def has_note(record: Record, mark: str) -> bool:
 
 
 class TicketSystem(ABC):
-    """A ticket system as configured. It reaches the network in its methods only, and keeps nothing but tokens and choices."""
+    """A ticket system as configured. It reaches the network in its methods only.
+
+    It keeps nothing but tokens, choices, and how a new ticket reads.
+    """
 
     LACKS: ClassVar[Mapping[Can, str]] = {}
     """What a system of this kind cannot do, and why; `lacks` says it of the one that is configured."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits()
     AGAIN: ClassVar[TicketStatus] = TicketStatus.DECLARED
     """What becomes of a ticket that fires again; `in_progress` where a ticket is new only once."""
-    SETTLE: ClassVar[timedelta] = timedelta(0)
-    """How long a ticket may exist before a search finds it."""
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    """How long a ticket may be in the making, or exist, before a search finds it, unless `settle` of the options says."""
     ASSIGNS: ClassVar[bool] = False
     """Whether a step of ours may assign a ticket to somebody."""
     PASSES: ClassVar[frozenset[TicketStatus]] = frozenset()
@@ -77,11 +81,20 @@ class TicketSystem(ABC):
     def __init__(self, name: str, options: Common, outside: Outside) -> None:
         """Take the backend's name in the settings, the options of its kind, and the world."""
         self.name = name
-        self.settle = self.SETTLE
+        self.settle = self._settles(options)
         self.lacks: Mapping[Can, str] = self.LACKS
+        self.passes = self.PASSES
+        self.fresh = TicketStatus.DECLARED
+        """How a ticket reads that was just made; learned from the last one."""
         self._language = options.language
         self._timeout = options.timeout
         self._outside = outside
+
+    def _settles(self, options: Common) -> timedelta:
+        if Can.LOOK_UP in self.LACKS:
+            return timedelta(0)  # it would be waited for in vain
+        given = options.settle if isinstance(options, Remote) else None
+        return self.SETTLE if given is None else given
 
     # --- what a kind writes ----------------------------------------------------------------------------------------
 
@@ -125,10 +138,9 @@ class TicketSystem(ABC):
         if has_note(record, wanted.mark):  # an earlier attempt came half-way, whatever it ended with
             wanted = replace(wanted, note="")
         if not wanted.nothing:
-            with counting():
-                await self.change(record, wanted)
+            await self._change(record, wanted)
         status = self._after(record, wanted)
-        tried = delivery.uncertain or delivery.attempts > 1 or bool(delivery.reason)
+        tried = delivery.uncertain
         return Receipt(
             number=record.number,
             url=record.url,
@@ -137,18 +149,31 @@ class TicketSystem(ABC):
             assigned=self.ASSIGNS and (tried or wanted.status is not None),
         )
 
+    async def _change(self, record: Record, wanted: Wanted) -> None:
+        """Make it true; an error says whether a part was done, and whether that may have assigned the ticket."""
+        try:
+            with counting():
+                await self.change(record, wanted)
+        except DeliveryError as error:
+            error.assigned = self.ASSIGNS and wanted.status is not None
+            raise
+
     async def find(self, reference: str) -> Receipt | None:
-        """The ticket that carries our reference: the oldest, should there be several. Raises DeliveryError."""
+        """The ticket that carries our reference: the oldest, should there be several. Raises DeliveryError.
+
+        The receipt's status is the one that it was made with: what became of it since is yet to be seen.
+        """
         if Can.LOOK_UP in self.lacks:
             return None
         for record in await self.search(reference):
             if record.reference == reference:
-                return Receipt(number=record.number, url=record.url, status=record.status)
+                return Receipt(number=record.number, url=record.url, status=self.fresh)
         return None
 
     async def _open(self, body: Snapshot) -> Receipt:
         with counting():
             record = await self.create(body)
+        self.fresh = record.status
         remarks = [record.remark, await self._attached(record, body)]
         if record.reference != body.reference:
             lost = f"{self.name} did not keep our reference {body.reference}: the ticket cannot be found again by it"
@@ -193,17 +218,27 @@ class TicketSystem(ABC):
         """What a person did since the ticket was seen last would be told over, and never come back."""
         if Can.READ in self.lacks or delivery.stands is None:
             return
-        tried = _may_have_changed(delivery, delivery.stands)
-        known = {delivery.stands, *(self._left_in(delivery.body.status) if tried else ())}
-        graded = bool(delivery.priority) and record.priority != delivery.priority and not tried
-        if record.status not in known or graded:
-            how = record.state or record.status
-            raise TouchedError(f"ticket {delivery.number} of {self.name} was changed by a person ({how})", record)
+        hand = self._hand(delivery, record, delivery.stands)
+        if hand:
+            raise TouchedError(f"ticket {delivery.number} of {self.name} was changed by a person ({hand})", record)
 
-    def _left_in(self, status: TicketStatus) -> set[TicketStatus | None]:
-        """How an attempt that failed may have left a ticket that was to become so."""
-        again = {TicketStatus.IN_PROGRESS} if status == TicketStatus.DECLARED else set()
-        return {self.statuses.settled(status), *again, *self.PASSES}
+    def _hand(self, delivery: Delivery, record: Record, stands: TicketStatus) -> str:
+        """What a person did, in words, empty for nothing; in doubt, what an earlier attempt may have left is ours."""
+        doubted = delivery.uncertain
+        if record.status != stands and not (doubted and record.status in self._left_in(delivery, record, stands)):
+            return record.state or record.status
+        ours = doubted and record.impact == self.impacts.settled(delivery.body.impact)
+        if delivery.priority and record.priority != delivery.priority and not ours:
+            return record.priority or "no priority"
+        if delivery.assignee is not None and record.assignee != delivery.assignee and not (doubted and self.ASSIGNS):
+            return record.assignee or "nobody's"
+        return "a note" if any(note.id not in delivery.read for note in of_people(record)) else ""
+
+    def _left_in(self, delivery: Delivery, record: Record, stands: TicketStatus) -> set[TicketStatus | None]:
+        """How an attempt that failed may have left a ticket that stood so; as it stood, when nothing was to change."""
+        told = delivery.body.status
+        wanted = self._wanted_status(delivery.action, told, replace(record, status=stands))
+        return {wanted, self.statuses.settled(told), *self.PASSES} if wanted else {stands}
 
     def _wanted(self, delivery: Delivery, record: Record) -> Wanted:
         action, body = delivery.action, delivery.body
@@ -248,10 +283,3 @@ class TicketSystem(ABC):
 
 
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
-
-
-def _may_have_changed(delivery: Delivery, stands: TicketStatus) -> bool:
-    """Whether an earlier attempt may have changed the ticket, as far as it stands so that its status is ours to change."""
-    if stands in ENDED and delivery.action != DeliveryAction.REOPEN:
-        return False
-    return delivery.uncertain or (delivery.attempts > 1 and delivery.action != DeliveryAction.NOTE)

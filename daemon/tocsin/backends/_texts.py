@@ -84,14 +84,14 @@ def notes(delivery: Delivery, language: str, limits: Limits) -> str:
         return ""
     languages = _languages(body.language or language)
     told = clean("\n\n".join("\n".join(_in(note, one) for note in body.notes) for one in languages), limits)
-    ending = f"\n({mark(delivery)})"
+    ending = f"\n{mark(delivery)}"
     pointer = _LABELS[languages[0]]["rest"].format(reference=body.reference)
     return cut(told, limits.note - len(ending), pointer) + ending
 
 
 def mark(delivery: Delivery) -> str:
-    """What a delivery's note is known by, so that one whose answer was lost is not written twice."""
-    return f"tocsin {delivery.body.reference}/{delivery.id}"
+    """What a delivery's note is known by, so that one whose answer was lost is not written twice; in no other one's mark."""
+    return f"(tocsin {delivery.body.reference}/{delivery.id})"
 
 
 def clean(text: str, limits: Limits) -> str:

@@ -77,8 +77,8 @@ class Options(BaseModel):
     """Further headers, name to the file that holds the value: API keys, basic credentials."""
     timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5))
     """Time for a whole answer; at most `5m`."""
-    settle: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=1))
-    """How long a new ticket may be missing at `find_url`."""
+    settle: Duration = Field(default=timedelta(minutes=1), ge=timedelta(0), le=timedelta(hours=1))
+    """How long a ticket that may have been made is looked for at `find_url` before it is made again."""
     statuses: dict[TicketStatus, str] = {}
     """What the server calls each status; our words are read all the same."""
     status: str = Field(default="status", min_length=1)

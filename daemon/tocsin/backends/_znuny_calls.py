@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -74,8 +73,8 @@ class Calls:
         self._proof = {"UserLogin": options.user, "Password": password}
         self._routes = {**ROUTES, **options.routes}
         url = f"{options.url}/nph-genericinterface.pl/Webservice/{quote(options.webservice, safe='')}"
-        login = _login.Fixed({}, (password, json.dumps(password)[1:-1]))  # as a server may write it
-        self._api = Api(url, outside, timeout=options.timeout, login=login, judge=judge)
+        login = _login.Fixed({}, (password,))
+        self._api = Api(url, outside, timeout=options.timeout, login=login, judge=judge, inside=True)
 
     async def create(self, ticket: Mapping[str, Any]) -> dict[str, Any]:
         """Make a ticket: its id and number. Raises DeliveryError."""

@@ -25,10 +25,11 @@ from tocsin.backends._api import Api, File, as_json, as_multipart
 from tocsin.backends._choices import Choices
 from tocsin.backends._freshservice_check import Check, choices_of
 from tocsin.backends._freshservice_options import Options, impacts, statuses
-from tocsin.backends._grades import grades
+from tocsin.backends._grades import graded, grades
 from tocsin.backends._http import decoded
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object, named, references
+from tocsin.backends._question import question
 from tocsin.backends._shape import an_object, at, each, objects, required
 from tocsin.backends._system import TicketSystem, Wanted
 from tocsin.backends._whole import whole
@@ -62,8 +63,8 @@ class Backend(TicketSystem):
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=30_000, note=30_000)
-    SETTLE: ClassVar[timedelta] = timedelta(0)
-    """The filter lags, and so is not relied upon alone: lists of tickets are told from the tickets themselves."""
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    """Lists of tickets are told from the tickets, so that the filter may lag; but a create that is not answered goes on."""
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)
@@ -80,13 +81,15 @@ class Backend(TicketSystem):
         """POST the ticket, with whatever could be found of what the options name."""
         options, written = self._options, self.written(body)
         impact, urgency, priority = map(int, grades(self.impacts.word(body.impact) or "", 3))
-        found, missed = await self._named(body.element)
+        with question():
+            found, missed = await self._named(body.element)
+            declared = await self._state(TicketStatus.DECLARED)
         ticket = {
             **options.fields,
             "subject": written.title,
             "description": _texts.as_html(written.text),
             **_requester(options.requester),
-            "status": await self._state(TicketStatus.DECLARED),
+            "status": declared,
             "priority": priority,
             "urgency": urgency,
             "impact": impact,
@@ -308,7 +311,7 @@ class Backend(TicketSystem):
             status=self.statuses.ours(state if state in self.statuses.words else known) or TicketStatus.IN_PROGRESS,
             state=known,
             impact=self.impacts.ours(numbers),
-            priority=at(ticket, "priority"),
+            priority=graded(at(ticket, "priority"), at(ticket, "impact"), at(ticket, "urgency")),
             assignee=at(ticket, "responder_id"),
             changed_at=moment(ticket.get("updated_at")),
             notes=notes,

@@ -8,7 +8,8 @@ each reference would fill the repository's list of labels, and GitHub's search l
 a new issue at once, one that is in doubt and not found is asked for once more after a minute. The impact is a label, and
 so are the statuses between open and closed. Closing means closed as completed; an issue that people close as not planned
 or as a duplicate is cancelled. What the texts say is never read as Markdown. GitHub makes labels that it does not know,
-and drops labels without a word where the account may not write to the repository: then the ticket is not found again.
+and drops labels without a word where the account may not write to the repository: then a ticket is not found again, and
+nothing that is in doubt is made until it may.
 
 The account (a user of its own, with a fine-grained token for the one repository) needs: issues, read and write; metadata,
 read. Documentation: docs.github.com, "REST API endpoints for issues", "REST API endpoints for labels".
@@ -28,19 +29,21 @@ from tocsin.backends._api import Api, as_json
 from tocsin.backends._can import Can
 from tocsin.backends._forge import (
     fenced,
+    graded,
     impact_of,
     labelled,
     marked,
     names,
-    not_before,
     open_status,
     reference_in,
     status_words,
     swap,
 )
 from tocsin.backends._github_answers import NotThereError, judge
+from tocsin.backends._github_rights import findings, require_labels
 from tocsin.backends._heard import message
 from tocsin.backends._http import decoded
+from tocsin.backends._minted import not_before
 from tocsin.backends._moments import EPOCH, moment
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._scale import Scale
@@ -153,7 +156,10 @@ class Backend(TicketSystem):
         return self._options.label.casefold() in (name.casefold() for name in names(issue))
 
     async def search(self, reference: str) -> list[Record]:
-        """GET issues by our label, newest first, back to when this reference was made; one page more than is needed."""
+        """GET issues by our label, newest first, back to when this reference was made; one page more than is needed.
+
+        None counts only where labels are kept.
+        """
         since = not_before(reference)
         query = {"sort": "created", "direction": "desc", **({"since": _stamp(since)} if since else {})}
         found: dict[str, Record] = {}
@@ -162,6 +168,9 @@ class Backend(TicketSystem):
             found |= {one.number: one for one in page if one.reference == reference}
             if enough:
                 break
+        if not found:
+            repository = await self._api.ask("GET", self._repository)
+            require_labels(self._options.repository, an_object(repository, "", self.name))
         return sorted(found.values(), key=lambda one: (len(one.number), one.number))
 
     async def changes(self, since: datetime) -> list[Record]:
@@ -233,6 +242,7 @@ class Backend(TicketSystem):
             status=status,
             state=f"closed {reason}".strip() if closed else labelled(status, self.statuses) or "open",
             impact=impact_of(labels, self.impacts),
+            priority=graded(labels, self.impacts),
             assignee=at(issue, "assignee.login") or at(issue, "assignees.0.login"),
             changed_at=moment(issue.get("updated_at")),
             actor=at(issue, "closed_by.login") if closed else "",
@@ -299,8 +309,11 @@ class Backend(TicketSystem):
         if found is None:
             told = f"{name} is not there, or the token may not see it"
             return [Finding(level=Level.ERROR, what="repository", told=told)]
-        findings = [await self._who(), *_repository_findings(name, an_object(found, "", self.name))]
-        return [*findings, Finding(level=Level.FINE, what="label", told=f"label {self._options.label!r} can be used")]
+        return [
+            await self._who(),
+            *findings(name, an_object(found, "", self.name)),
+            Finding(level=Level.FINE, what="label", told=f"label {self._options.label!r} can be used"),
+        ]
 
     async def _who(self) -> Finding:
         try:
@@ -316,19 +329,6 @@ class Backend(TicketSystem):
             told = f"works as {who!r} with a token that ends on {at_most:%Y-%m-%d}; put a new one into the file in time"
             return Finding(level=Level.WARNING, what="token_file", told=told)
         return Finding(level=Level.FINE, what="token_file", told=f"works as {who!r}")
-
-
-def _repository_findings(name: str, repository: Mapping[str, Any]) -> list[Finding]:
-    wrong = []
-    if repository.get("has_issues") is False:
-        wrong.append("has issues switched off; switch them on in its settings")
-    if repository.get("archived") is True:
-        wrong.append("is archived and takes nothing any more")
-    if isinstance(rights := repository.get("permissions"), dict) and rights.get("push") is False:
-        wrong.append("lets the account not write: labels are dropped, and tickets not found again by them")
-    if wrong:
-        return [Finding(level=Level.ERROR, what="repository", told=f"{name} {one}") for one in wrong]
-    return [Finding(level=Level.FINE, what="repository", told=f"{name} takes issues and labels")]
 
 
 def heard(payload: Payload) -> list[str]:

@@ -2,12 +2,13 @@
 
 STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on GitLab itself.
 
-Our reference stands at the end of the issue's description, as `(tocsin REFERENCE)`; GitLab finds words of descriptions in
-its database at once, and what it finds is compared exactly here. All our issues have one label, by which they are
-followed. The impact is a label, and so are the statuses between open and closed; where GitLab knows scoped labels, it
-keeps each of them single by itself. Closing closes; GitLab keeps no reason for it, so nothing there is cancelled. What the
-texts say is never read as Markdown, nor as quick actions such as `/close`. GitLab drops labels without a word where the
-account's role may not set them.
+Our reference stands at the end of the issue's description, as `(tocsin REFERENCE)`; GitLab finds words of descriptions
+in its database at once, and what it finds is compared exactly here; as it may work on a create for a minute, one that
+is in doubt and not found is not made again before. All our issues have one label, by which they are followed. The
+impact is a label, and so are the statuses between open and closed; where GitLab knows scoped labels, it keeps each of
+them single by itself. Closing closes; GitLab keeps no reason for it, so nothing there is cancelled. What the texts say
+is never read as Markdown, nor as quick actions such as `/close`. GitLab drops labels without a word where the account's
+role may not set them.
 
 The account (a project access token does best) needs the role Reporter and the scope `api`. Documentation:
 docs.gitlab.com, "Issues API", "Notes API", "Project Markdown uploads API", "Webhook events".
@@ -26,6 +27,7 @@ from tocsin.backends import Finding, Level, _login, _texts
 from tocsin.backends._api import Api, File, as_json, as_multipart
 from tocsin.backends._forge import (
     fenced,
+    graded,
     impact_of,
     labelled,
     marked,
@@ -137,6 +139,8 @@ class Backend(TicketSystem):
     """A GitLab project as configured."""
 
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=15_000, note=15_000)
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    """What it creates is found at once; but it may work on a create that long before it gives up."""
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)
@@ -227,6 +231,7 @@ class Backend(TicketSystem):
             status=status,
             state="closed" if closed else labelled(status, self.statuses) or "opened",
             impact=impact_of(labels, self.impacts),
+            priority=graded(labels, self.impacts),
             assignee=at(issue, "assignees.0.name") or at(issue, "assignee.name"),
             changed_at=moment(issue.get("updated_at")),
             actor=at(issue, "closed_by.name") if closed else "",

@@ -23,6 +23,7 @@ Ticket, and Followup for notes). Format: GLPI's "apirest.md", and what GLPI serv
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ from tocsin.backends._glpi import PAGE
 from tocsin.backends._glpi_options import Options
 from tocsin.backends._glpi_v1 import First
 from tocsin.backends._glpi_v2 import Second
+from tocsin.backends._grades import graded
 from tocsin.backends._named import heard_object
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at
@@ -82,6 +84,8 @@ class Backend(TicketSystem):
     """A GLPI as configured."""
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    """Found at once; but PHP goes on with a create that nobody waits for any more, half a minute as it is delivered."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=250, text=50_000, note=50_000, plane=True)
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
@@ -214,7 +218,7 @@ class Backend(TicketSystem):
             status=self.statuses.ours(item.status) or TicketStatus.IN_PROGRESS,
             state=_NAMES.get(item.status, item.status),
             impact=self.impacts.ours(item.impact),
-            priority=item.priority,
+            priority=graded(item.priority, item.impact),
             assignee=item.assignee,
             changed_at=item.changed_at,
             actor=item.actor,

@@ -4,7 +4,7 @@ STATUS: proven against a fake that misbehaves, modelled on the public documentat
 
 Our reference stands in an attribute that is added to the class (a string, named by `reference_field`), and is looked up
 exactly. Where there is none it stands as `[tocsin K7F3Q2]` at the end of the title: whoever takes it out of there takes
-the ticket from tocsin. The ticket's number is its `ref`, such as I-000123.
+the ticket from tocsin; another such mark after it does no harm. The ticket's number is its `ref`, such as I-000123.
 
 iTop computes the priority: the impact is its impact and urgency, as `1/1` (a department, critical) for an interrupted
 service, `2/2`, `2/3`, `3/3` and `3/4` (a person, low) for none. Notes are log entries; what iTop keeps as HTML is escaped: the
@@ -25,17 +25,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from tocsin.backends import Finding, Level, _texts
 from tocsin.backends._can import Can
+from tocsin.backends._grades import graded
 from tocsin.backends._itop_options import Options
 from tocsin.backends._itop_rest import Rest, named, person, proof, quoted
 from tocsin.backends._itop_steps import ASSIGN, PENDING, REOPEN, RESOLVE, steps
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
 from tocsin.backends._named import named as named_in
+from tocsin.backends._question import question
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, each, required
 from tocsin.backends._system import ENDED, TicketSystem
@@ -97,6 +100,8 @@ class Backend(TicketSystem):
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
     LACKS: ClassVar[Mapping[Can, str]] = _FINAL
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
+    """Found at once; but PHP goes on with a create that nobody waits for any more, half a minute as it is delivered."""
     ASSIGNS: ClassVar[bool] = True
     PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.IN_PROGRESS, TicketStatus.REPAIRED})
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=12_000, note=12_000)
@@ -129,9 +134,12 @@ class Backend(TicketSystem):
             fields[options.reference_field] = body.reference
         else:
             marker = f"[tocsin {body.reference}]"
-            fields["title"] = f"{_texts.cut(written.title, self.LIMITS.title - len(marker) - 1, '…')} {marker}"
-        if options.ci_class and (item := await self._item(body)):
-            fields["functionalcis_list"] = [{"functionalci_id": item}]
+            title = _MARKED.sub(r"(tocsin \1)", written.title)  # the first mark is ours, whatever people add
+            fields["title"] = f"{_texts.cut(title, self.LIMITS.title - len(marker) - 1, '…')} {marker}"
+        if options.ci_class:
+            with question():
+                item = await self._item(body)
+            fields |= {"functionalcis_list": [{"functionalci_id": item}]} if item else {}
         return self._record(await self._one("core/create", fields=fields))
 
     async def search(self, reference: str) -> list[Record]:
@@ -287,12 +295,12 @@ class Backend(TicketSystem):
         return Record(
             number=required(one, "ref", self.name),
             key=key,
-            reference=at(one, field) if field else (mark[-1] if mark else ""),
+            reference=at(one, field) if field else (mark[0] if mark else ""),
             url=f"{self._options.url}/pages/UI.php?operation=details&class={self._options.ticket_class}&id={key}",
             status=self.statuses.ours(state) or TicketStatus.IN_PROGRESS,
             state=state,
             impact=self.impacts.ours(f"{at(one, 'impact')}/{at(one, 'urgency')}"),
-            priority=at(one, "priority"),
+            priority=graded(at(one, "priority"), at(one, "impact"), at(one, "urgency")),
             assignee=agent,
             changed_at=moment(one.get("last_update"), ZoneInfo(self._options.zone)),
             notes=tuple(sorted(self._notes(one), key=lambda note: f"{note.at}")),

@@ -3,11 +3,12 @@
 STATUS: proven against a fake that misbehaves, modelled on the public documentation; not on Atlassian's own systems.
 
 Our reference is a label (`tocsin-REFERENCE`, beside the label `tocsin` of all our tickets), which JQL compares as a
-whole; an option puts it into a custom field instead. The search of Jira Cloud lags behind by seconds, at times minutes:
-after a lost answer nothing is created again before two minutes have passed. The impact is the priority, or the value of
-a select list. A status is reached by the transitions that the workflow offers the account, chosen by the name of the
-status they lead to or by its category, over several if need be; closing means category Done. A status that the workflow
-does not offer is an error that says what it does offer. What a ticket's texts say is never read as markup.
+whole; of several such labels the one counts that the issue's history tells to be the first. An option puts it into a
+custom field instead. The search of Jira Cloud lags behind by seconds, at times minutes: after a lost answer nothing is
+created again before two minutes have passed. The impact is the priority, or the value of a select list. A status is
+reached by the transitions that the workflow offers the account, chosen by the name of the status they lead to or by its
+category, over several if need be; closing means category Done. A status that the workflow does not offer is an error
+that says what it does offer. What a ticket's texts say is never read as markup.
 
 The account needs the project permissions to browse, create, edit and transition issues, to add comments and to create
 attachments; for requests it must be an agent. Documentation: developer.atlassian.com, "Jira Cloud platform REST API",
@@ -26,11 +27,13 @@ from tocsin.backends._api import Api, File, as_json, as_multipart
 from tocsin.backends._choices import Choices
 from tocsin.backends._heard import message
 from tocsin.backends._jira_answers import judge
+from tocsin.backends._jira_labels import Labels
 from tocsin.backends._jira_options import IMPACTS, Options
 from tocsin.backends._jira_query import Found, asked_since, phrase
 from tocsin.backends._jira_text import document, plain, preformatted
 from tocsin.backends._jira_workflow import Place, Step, Workflow, place, screen, steps
 from tocsin.backends._moments import moment
+from tocsin.backends._question import question
 from tocsin.backends._shape import an_object, at, objects, required
 from tocsin.backends._system import TicketSystem
 from tocsin.errors import DeliveryError, PayloadError, Reason
@@ -63,7 +66,8 @@ class Backend(TicketSystem):
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)
-        self.settle = _SETTLES[options.api]
+        if options.settle is None:
+            self.settle = _SETTLES[options.api]
         self._options = options
         self._workflow = Workflow(options.statuses)
         self.statuses = self._workflow.statuses
@@ -73,6 +77,7 @@ class Backend(TicketSystem):
         self._api = Api(options.url, outside, timeout=options.timeout, login=login, judge=judge, headers=headers)
         self._rest = f"rest/api/{options.api}"
         self._found = Found(name, self._api, options.api, options.judged_by)
+        self._labels = Labels(self._api, self._found, options.api, options.label)
         self._desks = Choices("service desk of the project", self._all_desks, outside.clock)
         self._types = Choices("request type", self._all_types, outside.clock)
 
@@ -126,7 +131,8 @@ class Backend(TicketSystem):
 
     async def _request(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         desk, kind = self._options.project, self._options.request_type
-        ids = await self._desks.id(desk), await self._types.id(kind)
+        with question():
+            ids = await self._desks.id(desk), await self._types.id(kind)
         if ids[0] is None or ids[1] is None:
             why = f"{self.name} has no service desk of project {desk!r} with a request type {kind!r} that we may see"
             raise DeliveryError(
@@ -147,13 +153,16 @@ class Backend(TicketSystem):
     # --- finding and reading -----------------------------------------------------------------------------------------
 
     async def search(self, reference: str) -> list[Record]:
-        """Search by JQL for the label or the field's words, in all projects: a ticket may have been moved."""
+        """Search by JQL in all projects, for a ticket may have been moved; none counts only where we may see tickets."""
         field = self._options.reference_field
         if field:
             ours = f"cf[{field.removeprefix('customfield_')}] ~ {phrase(phrase(reference))}"
         else:
             ours = f"labels = {phrase(f'{self._options.label}-{reference}')}"
-        return [self._record(one, reference) for one in await self._found.issues(f"{ours} ORDER BY created ASC")]
+        found = await self._found.issues(f"{ours} ORDER BY created ASC")
+        if not found:
+            await _jira_check.require_sight(self._api, self.name, self._options)
+        return [await self._record(one, reference) for one in found]
 
     async def read(self, number: str) -> Record | None:
         """GET issue, then its newest comments."""
@@ -168,7 +177,7 @@ class Backend(TicketSystem):
             f"project = {phrase(self._options.project)} AND {ours} AND updated >= {phrase(asked_since(since, zone))}"
         )
         # Newest first: what changes meanwhile pushes the others to the next page, and is asked for the next time.
-        records = [self._record(one) for one in await self._found.issues(f"{asked} ORDER BY updated DESC")]
+        records = [await self._record(one) for one in await self._found.issues(f"{asked} ORDER BY updated DESC")]
         found = {one.number: one for one in reversed(records)}
         return [one for one in found.values() if one.reference and (one.changed_at is None or one.changed_at >= since)]
 
@@ -180,7 +189,7 @@ class Backend(TicketSystem):
             if error.reason != Reason.NOT_FOUND:
                 raise
             return None
-        return self._record(said, notes=await self._notes(path) if notes else ())
+        return await self._record(said, notes=await self._notes(path) if notes else ())
 
     async def _notes(self, path: str) -> tuple[RemoteNote, ...]:
         query = {"orderBy": "-created", "maxResults": str(_NOTES)}
@@ -196,35 +205,26 @@ class Backend(TicketSystem):
         ]
         return tuple(sorted(notes, key=lambda one: (one.at.timestamp() if one.at else 0, one.id)))
 
-    def _record(self, issue: Mapping[str, Any], reference: str = "", *, notes: tuple[RemoteNote, ...] = ()) -> Record:
+    async def _record(
+        self, issue: Mapping[str, Any], wanted: str = "", *, notes: tuple[RemoteNote, ...] = ()
+    ) -> Record:
         number, fields = required(issue, "key", self.name), an_object(issue, "fields", self.name)
         there = place(an_object(fields, "status", self.name))
-        impact = fields.get(self._options.impact_field)
+        field, impact = self._options.reference_field, _word(fields.get(self._options.impact_field))
+        graded = dict.fromkeys(filter(None, (at(fields, "priority.name"), impact)))
         return Record(
             number=number,
-            reference=self._reference(fields, reference),
+            reference=at(fields, field) if field else await self._labels.reference(self._path(number), fields, wanted),
             url=self._browse(number),
             status=self._workflow.reads(there),
             state=there.name,
-            impact=self.impacts.ours(at(impact, "name") or at(impact, "value")),
-            priority=at(fields, "priority.name"),
+            impact=self.impacts.ours(impact),
+            priority=", ".join(graded),
             assignee=at(fields, "assignee.displayName"),
             changed_at=moment(fields.get("updated")),
             notes=notes,
             key=at(issue, "id"),
         )
-
-    def _reference(self, fields: Mapping[str, Any], wanted: str) -> str:
-        """Ours, as the ticket carries it; of several that people have put together, the one that is looked for."""
-        if self._options.reference_field:
-            return at(fields, self._options.reference_field)
-        prefix, labels = f"{self._options.label}-", fields.get("labels")
-        ours = (
-            [one for one in labels if isinstance(one, str) and one.startswith(prefix)]
-            if isinstance(labels, list)
-            else []
-        )
-        return wanted if f"{prefix}{wanted}" in ours else ours[0].removeprefix(prefix) if ours else ""
 
     def _path(self, number: str) -> str:
         return f"{self._rest}/issue/{quote(number, safe='')}"
@@ -331,6 +331,11 @@ class Backend(TicketSystem):
 def _named(kind: str, word: str) -> dict[str, str]:
     """A project or an issue type, by its number or by what it is called."""
     return {"id": word} if word.isdecimal() else {kind: word}
+
+
+def _word(chosen: Any) -> str:
+    """What a priority, or a value of a select list, is called."""
+    return at(chosen, "name") or at(chosen, "value")
 
 
 def heard(payload: Payload) -> list[str]:

@@ -33,12 +33,14 @@ from tocsin.backends._document import reach
 from tocsin.backends._http import decoded, is_forbidden
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
+from tocsin.backends._question import question
 from tocsin.backends._redmine_check import ANY_STATUS
 from tocsin.backends._redmine_named import Named
 from tocsin.backends._redmine_options import Options
 from tocsin.backends._redmine_rights import NEEDED, PRIVATE, Rights
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, each, objects, required
+from tocsin.backends._sight import out_of_sight
 from tocsin.backends._sweep import sweep
 from tocsin.backends._system import TicketSystem
 from tocsin.errors import DeliveryError, PayloadError, Reason
@@ -80,11 +82,12 @@ class Backend(TicketSystem):
     async def create(self, body: Snapshot) -> Record:
         """POST /issues.json; the answer tells what was kept."""
         written, options = self.written(body), self._options
-        tracker = await self._named.number("tracker", options.tracker) if options.tracker else ""
+        with question():
+            tracker = await self._named.number("tracker", options.tracker) if options.tracker else ""
+            impact = await self._impact(body.impact)
         fields = [_value(options.reference_field, body.reference)]
         if options.element_field:
             fields.append(_value(options.element_field, body.element.reference))
-        impact = await self._impact(body.impact)
         issue: dict[str, Any] = {
             "project_id": options.project,
             "subject": written.title,
@@ -121,8 +124,8 @@ class Backend(TicketSystem):
             return await self._record(await self._issue(number, "journals"))
         except DeliveryError as error:
             if is_forbidden(error):
-                await self._require_sight(number, error)
-            elif error.reason != Reason.NOT_FOUND:
+                raise await self._unseen(number, error) from None
+            if error.reason != Reason.NOT_FOUND:
                 raise
         return None
 
@@ -258,13 +261,13 @@ class Backend(TicketSystem):
         field = self._options.reference_field
         return f"{self.name} ignores the custom field {field} as a filter; {_redmine_check.correct(field)}"
 
-    async def _require_sight(self, number: str, error: DeliveryError) -> None:
+    async def _unseen(self, number: str, error: DeliveryError) -> DeliveryError:
         """An issue that is forbidden was moved away where others of ours are seen still; else the right is gone."""
         query = {**ANY_STATUS, self._filter: "*", "limit": "1"}
         if each(await self._api.ask("GET", "issues.json", query=query), "issues"):
-            return
+            return out_of_sight(self.name, number, "grant its role View issues in the other project")
         why = f"{error.detail}; tocsin sees no issue of {self.name} any more, {number} neither: grant View issues"
-        raise DeliveryError(Reason.UNAUTHORIZED, why, retry=True, harmless=True)
+        return DeliveryError(Reason.UNAUTHORIZED, why, retry=True, harmless=True)
 
     async def _require_private(self) -> None:
         lacking = await self._rights.lacking(PRIVATE)
@@ -295,10 +298,10 @@ class Backend(TicketSystem):
             raise DeliveryError(Reason.REFUSED, f"{why}; grant tocsin's role Edit issues, for this field", retry=False)
 
     async def _record(self, issue: Mapping[str, Any]) -> Record:
-        number, state, priority = required(issue, "id", self.name), at(issue, "status.name"), at(issue, "priority.name")
+        number, state = required(issue, "id", self.name), at(issue, "status.name")
         fields = {at(one, "id"): at(one, "value") for one in each(issue, "custom_fields")}
         options = self._options
-        impact = fields.get(str(options.impact_field), "") if options.impact_field else priority
+        impact = fields.get(str(options.impact_field), "") if options.impact_field else at(issue, "priority.name")
         return Record(
             number=number,
             reference=fields.get(str(options.reference_field), ""),
@@ -306,7 +309,7 @@ class Backend(TicketSystem):
             status=self.statuses.ours(state) or await self._status(issue),
             state=state,
             impact=self.impacts.ours(impact),
-            priority=priority,
+            priority=impact,
             assignee=at(issue, "assigned_to.name"),
             changed_at=moment(issue.get("updated_on")),
             notes=tuple(_note(one) for one in each(issue, "journals") if at(one, "notes")),

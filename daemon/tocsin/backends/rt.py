@@ -34,9 +34,11 @@ from tocsin.backends._choices import Choices
 from tocsin.backends._http import is_forbidden
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object
+from tocsin.backends._question import question
 from tocsin.backends._rt_options import Options
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, each, objects, required, strange
+from tocsin.backends._sight import out_of_sight
 from tocsin.backends._system import ENDED, TicketSystem
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import DeliveryAction, Impact, Record, RemoteNote, Snapshot, TicketStatus
@@ -94,7 +96,8 @@ class Backend(TicketSystem):
 
     async def create(self, body: Snapshot) -> Record:
         """POST /ticket, then read what the ticket carries; it stands, whether or not it can be read at once."""
-        await self._require_field()
+        with question():
+            await self._require_field()
         written, options = self.written(body), self._options
         fields = {options.reference_field: body.reference}
         if options.element_field:
@@ -132,8 +135,7 @@ class Backend(TicketSystem):
             ticket = await self._api.find(f"ticket/{number}")
         except DeliveryError as error:
             if is_forbidden(error):
-                await self._require_sight(number, error)
-                return None
+                raise await self._unseen(number, error) from None
             raise
         if ticket is None:
             return None
@@ -278,13 +280,13 @@ class Backend(TicketSystem):
         found = objects(await self._api.ask("GET", "tickets", query=query), "items", self.name)
         return next((self._record(one) for one in found if at(one, "id") == number), None)
 
-    async def _require_sight(self, number: str, error: DeliveryError) -> None:
+    async def _unseen(self, number: str, error: DeliveryError) -> DeliveryError:
         """A ticket that is forbidden was moved away where others of ours are seen still; else the right is gone."""
         query = {"query": _rt_query.carries_any(self._options.reference_field), **_rt_query.paged("Status")}
         if each(await self._api.ask("GET", "tickets", query=query), "items"):
-            return
+            return out_of_sight(self.name, number, "grant its user ShowTicket in the other queue")
         why = f"{error.detail}; tocsin sees no ticket of {self.name} any more, {number} neither: grant ShowTicket"
-        raise DeliveryError(Reason.UNAUTHORIZED, why, retry=True, harmless=True)
+        return DeliveryError(Reason.UNAUTHORIZED, why, retry=True, harmless=True)
 
     async def _newest(self) -> dict[str, Any] | None:
         """The last ticket that we made, whole."""
@@ -316,7 +318,7 @@ class Backend(TicketSystem):
             status=TicketStatus.CANCELLED if merged else self.statuses.ours(state) or TicketStatus.IN_PROGRESS,
             state=f"merged into {into}" if merged else state,
             impact=self.impacts.ours(level),
-            priority=at(ticket, "Priority"),
+            priority=level if field else at(ticket, "Priority"),
             assignee="" if owner == "Nobody" else owner,
             changed_at=moment(ticket.get("LastUpdated")),
             actor=at(ticket, "LastUpdatedBy.id"),

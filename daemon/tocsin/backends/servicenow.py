@@ -10,13 +10,15 @@ The account needs the role `itil` (or `sn_incident_write` and `sn_incident_read`
 `sys_user_group`, `cmdb_ci`, `sys_choice` where options name what is in them. Notes are read from `sys_journal_field`,
 or from the incident itself where that table is closed to the account. What an access rule forbids to write is dropped
 by ServiceNow without a word: what a new ticket did not keep is told as a remark, and a state that did not change is an
-error. Format: ServiceNow's product documentation, "Table API", "Import Set API", "Attachment API", "Inbound REST API
-rate limiting".
+error. Where that may be our reference, tickets of the account that only their text tells ours are looked for as well:
+one of these stops the backend instead of being made again. A create that is not answered in time may go on for a
+minute, which ServiceNow's quota rules allow it. Format: ServiceNow's product documentation, "Table API", "Import Set
+API", "Attachment API", "Inbound REST API rate limiting", "Default quota rules".
 """
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -24,10 +26,11 @@ from msgspec.structs import replace
 
 from tocsin.backends import _login, _texts
 from tocsin.backends._api import Api, Body, File, as_json
-from tocsin.backends._grades import grades
+from tocsin.backends._grades import graded, grades
 from tocsin.backends._moments import moment
 from tocsin.backends._named import heard_object, named, references
 from tocsin.backends._servicenow_check import Check
+from tocsin.backends._servicenow_kept import by_text, not_kept, require_kept
 from tocsin.backends._servicenow_options import Options, impacts, statuses
 from tocsin.backends._servicenow_table import SHOWN, SYS_ID, Rows, Tables, journal_text, judge, quoted, raw, shown
 from tocsin.backends._shape import an_object, at, each, strange
@@ -62,8 +65,6 @@ _FIELDS = (
 )
 _CLOSING = frozenset({TicketStatus.REPAIRED, TicketStatus.CLOSED})
 _HOLDING = frozenset({TicketStatus.WAITING, TicketStatus.FROZEN})
-_TEXTS = frozenset({"short_description", "description"})
-"""Fields whose text the instance may trim: only that they are empty is told."""
 _CLOSED = {"en": "The service works again.", "fr": "Le service fonctionne à nouveau."}
 
 
@@ -71,6 +72,8 @@ class Backend(TicketSystem):
     """A ServiceNow instance as configured."""
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
+    SETTLE: ClassVar[timedelta] = timedelta(minutes=2)
+    """Sixty seconds is how long its quota rules let a create work, and before that it waits for its turn."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=160, text=4_000, note=4_000, plane=True)
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
@@ -102,11 +105,11 @@ class Backend(TicketSystem):
         row = await (self._imported(fields) if self._options.import_set else self._posted(fields))
         if row is None:
             return Record(number="", reference=body.reference, remark="; ".join(missed))  # it is transformed later
-        remark = "; ".join([*missed, *_not_kept(fields, row)])
+        remark = "; ".join([*missed, *not_kept(fields, row)])
         return replace(self._record(row), remark=remark)
 
     async def search(self, reference: str) -> list[Record]:
-        """GET by correlation_id, closed ones included."""
+        """GET by correlation_id, closed ones included; none counts only where no ticket lost it."""
         query = f"correlation_id={quoted(reference)}^ORDERBYsys_created_on"
         page = await self._rows(query)
         found = [self._record(row) for row in page.rows]
@@ -121,6 +124,9 @@ class Backend(TicketSystem):
                 f"{self.name} has {page.total - len(found)} tickets for {reference} that it does not show this account"
             )
             raise DeliveryError(Reason.MISCONFIGURED, f"{why}; grant it to read what it made", retry=False)
+        if not found:
+            lost = await self._rows(by_text(reference), fields=(*_FIELDS, "description"))
+            require_kept(self.name, lost.rows, reference)
         return found
 
     async def read(self, number: str) -> Record | None:
@@ -281,7 +287,7 @@ class Backend(TicketSystem):
             status=self.statuses.ours(raw(row, "state")) or TicketStatus.IN_PROGRESS,
             state=shown(row, "state"),
             impact=self.impacts.ours(f"{raw(row, 'impact')}/{raw(row, 'urgency')}"),
-            priority=shown(row, "priority"),
+            priority=graded(shown(row, "priority"), raw(row, "impact"), raw(row, "urgency")),
             assignee=shown(row, "assigned_to"),
             changed_at=moment(raw(row, "sys_updated_on")),
             actor=raw(row, "sys_updated_by"),
@@ -317,17 +323,3 @@ def _login_of(name: str, options: Options, outside: Outside) -> _login.Login:
         allowed=options.timeout,
         in_body=True,
     )
-
-
-def _not_kept(sent: dict[str, str], row: dict[str, Any]) -> list[str]:
-    """What a new ticket does not have as it was sent: ServiceNow drops in silence what an access rule forbids."""
-    lost = []
-    for field, value in sent.items():
-        stands = raw(row, field) if field in row else value
-        if field == "correlation_id" or (field in _TEXTS and stands):
-            continue
-        if stands.casefold() != value.strip().casefold():
-            lost.append(f"{field} ({stands!r} stands there)" if stands else field)
-    if not lost:
-        return []
-    return [f"not kept as sent: {', '.join(lost)}; an access rule, a choice list or a rule of the instance is why"]

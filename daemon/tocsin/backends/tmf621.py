@@ -120,7 +120,7 @@ class Options(Remote):
     """Tickets that are asked for at once; fewer when they are so long that an answer exceeds 1 MB."""
     most: int = Field(default=5000, ge=1)
     """Tickets that are read at most when the server ignores a filter; beyond that a look-up fails, and nothing is made."""
-    settle: Duration = Field(default=timedelta(seconds=30), ge=timedelta(0))
+    settle: Duration = Field(default=timedelta(minutes=1), ge=timedelta(0))
     """How long a new ticket may exist before a look-up finds it; a lost answer leads to no second one any sooner."""
     page: str = ""
     """Address of a ticket's page for people, `{number}` in its place; the ticket's `href` unless given."""

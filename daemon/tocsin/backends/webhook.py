@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,8 +78,9 @@ class Backend:
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         self.name = name
-        self.settle = options.settle
+        self.settle = timedelta(0) if options.idempotent else options.settle
         self.lacks = self.LACKS
+        self.passes: frozenset[TicketStatus] = frozenset()
         self._options = options
         self._outside = outside
         self._secret = self._read("secret_file", options.secret_file) if options.secret_file else b""

@@ -38,6 +38,7 @@ from tocsin.backends._named import heard_object
 from tocsin.backends._options import Remote
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, objects, required, strange
+from tocsin.backends._sight import out_of_sight
 from tocsin.backends._sweep import sweep
 from tocsin.backends._system import TicketSystem
 from tocsin.backends._whole import whole
@@ -278,7 +279,7 @@ class Backend(TicketSystem):
             said = await self._api.find(f"tickets/{quote(self._keys[number], safe='')}", query=_EXPAND)
         except DeliveryError as error:
             if error.reason == Reason.REFUSED:  # we may search, so this one ticket is not ours to see any more
-                return None
+                raise out_of_sight(self.name, number, "let its user see the other group") from None
             raise
         return said if at(said, "number") == number else None
 

@@ -235,7 +235,8 @@ class Backend(TicketSystem):
     def _record(self, ticket: Mapping[str, Any], notes: tuple[RemoteNote, ...] = ()) -> Record:
         key, number = required(ticket, "TicketID", self.name), required(ticket, "TicketNumber", self.name)
         state, kind = at(ticket, "State"), at(ticket, "StateType").casefold()
-        priority, field = at(ticket, "Priority"), self._options.impact_field
+        field = self._options.impact_field
+        level = _znuny_answers.field(ticket, field) if field else at(ticket, "Priority")
         owner, owned = at(ticket, "Owner"), at(ticket, "OwnerID")
         nobody = owned == _ADMIN or owner.casefold() == self._options.user.casefold()
         return Record(
@@ -245,8 +246,8 @@ class Backend(TicketSystem):
             url=self._url(key),
             status=self.statuses.ours(state) or _znuny_answers.TYPES.get(kind, TicketStatus.IN_PROGRESS),
             state=state,
-            impact=self.impacts.ours(_znuny_answers.field(ticket, field) if field else priority),
-            priority=priority,
+            impact=self.impacts.ours(level),
+            priority=level,
             assignee="" if nobody else owner,
             changed_at=_znuny_answers.told_at(at(ticket, "Changed"), self._options.zone, self._outside.clock()),
             actor=owner if at(ticket, "ChangeBy") == owned else "",

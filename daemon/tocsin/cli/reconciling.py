@@ -1,4 +1,4 @@
-"""The verb `reconcile`: whether the store and the ticket systems agree, asked of the running service."""
+"""The verb `reconcile`: whether platforms, store and ticket systems agree, asked of the running service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_Backend = Annotated[str, typer.Option("--backend", metavar="NAME", help="Only this one.")]
+_Backend = Annotated[str, typer.Option("--backend", metavar="NAME", help="Only this ticket system.")]
+_Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Only this platform.")]
 _Fix = Annotated[
     bool, typer.Option("--fix", help="Do what the settings say about each difference.", show_default=False)
 ]
@@ -24,6 +25,7 @@ _AllGone = Annotated[
     typer.Option("--all-gone", help="With --fix: however many tickets are gone, make them again.", show_default=False),
 ]
 
+_SOURCE_COLUMNS = ("source", "difference", "reference", "fingerprint", "what", "done")
 _COLUMNS = ("backend", "difference", "reference", "ticket", "what", "done")
 
 
@@ -31,35 +33,47 @@ _COLUMNS = ("backend", "difference", "reference", "ticket", "what", "done")
     rich_help_panel=THERE,
     epilog="Examples: tocsin reconcile, tocsin reconcile --fix --backend itsm, tocsin reconcile --json",
 )
-def reconcile(
+def reconcile(  # noqa: PLR0913 - the options of a verb
     ctx: typer.Context,
     config: SettingsFile = None,
     *,
     fix: _Fix = False,
     all_gone: _AllGone = False,
     backend: _Backend = "",
+    source: _Source = "",
     json: Json = False,
 ) -> None:
-    """Compare the store with the ticket systems, and name each difference.
+    """Compare the store with the platforms that can be asked and with the ticket systems, and name each difference.
 
-    Changes nothing unless --fix is given. Exit code 1 when differences are left, or a system could not be asked.
+    Changes nothing unless --fix is given. Exit code 1 when differences are left, or somebody could not be asked.
     """
-    reports = list(
-        _reports(asking.lines(given(ctx, config), "reconcile", {"fix": fix, "all_gone": all_gone, "backend": backend}))
-    )
+    wanted = {"fix": fix, "all_gone": all_gone, "backend": backend, "source": source}
+    reports = list(_reports(asking.lines(given(ctx, config), "reconcile", wanted)))
     if json:
         show.data(reports)
     else:
-        rows = [_row(report["backend"], one) for report in reports for one in report["differences"]]
-        compared = f"{sum(report['asked'] for report in reports)} tickets were compared"
-        asked_all = not any(report["problem"] for report in reports)
-        show.table(_COLUMNS, rows, f"all agree: {compared}" if asked_all else f"no differences so far: {compared}")
-        for report in reports:
-            if report["problem"]:
-                show.line(f"backend {report['backend']} could not be asked to the end: {report['problem']}")
+        _show([report for report in reports if "source" in report], [one for one in reports if "backend" in one])
     left = [one for report in reports for one in report["differences"] if not one["mended"]]
     if left or any(report["problem"] for report in reports):
         raise typer.Exit(1)
+
+
+def _show(sources: list[dict[str, Any]], backends: list[dict[str, Any]]) -> None:
+    """What fires first, then the tickets; an empty table says how many were compared."""
+    for reports, columns, row, what in (
+        (sources, _SOURCE_COLUMNS, _source_row, "alerts"),
+        (backends, _COLUMNS, _row, "tickets"),
+    ):
+        if not reports:
+            continue
+        rows = [row(report, one) for report in reports for one in report["differences"]]
+        asked_all = not any(report["problem"] for report in reports)
+        compared = f"{sum(report['asked'] for report in reports)} {what} were compared"
+        show.table(columns, rows, f"all agree: {compared}" if asked_all else f"no differences so far: {compared}")
+        for report in reports:
+            if report["problem"]:
+                name = f"source {report['source']}" if "source" in report else f"backend {report['backend']}"
+                show.line(f"{name} could not be asked to the end: {report['problem']}")
 
 
 def _reports(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -74,6 +88,11 @@ def _reports(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 waits(f"{line['backend']}: {line['asked']} of {line['of']} tickets")
 
 
-def _row(backend: str, one: dict[str, Any]) -> tuple[str, ...]:
+def _row(report: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
     done = "mended" if one["mended"] else f"left ({one['policy']} with --fix)" if one["policy"] != "report" else "left"
-    return (backend, one["kind"], one["incident"], one["number"], one["told"], done)
+    return (report["backend"], one["kind"], one["incident"], one["number"], one["told"], done)
+
+
+def _source_row(report: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
+    done = "taken in" if one["mended"] else "left"
+    return (report["source"], one["kind"], one["incident"], one["fingerprint"], one["told"], done)

@@ -123,6 +123,10 @@ class Hub:
         latest = self._journal.latest
         return [one for one in self.subscriptions.values() if one.told < latest and one.due_at <= now]
 
+    def behind(self) -> int:
+        """How many events the listener that is furthest behind was not told yet."""
+        return max((self._journal.latest - one.told for one in self.subscriptions.values()), default=0)
+
     def after(self, told: int) -> list[Happened]:
         """What happened after this, oldest first, a page of it. Blocks; raises StoreError."""
         with reader(self._folder, one_moment=False) as there:
@@ -154,9 +158,18 @@ class Hub:
 class Telling:
     """The loop that tells everybody."""
 
-    def __init__(self, hub: Hub, tell: Tell, clock: Callable[[], datetime], every: float = 0.2) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        tell: Tell,
+        clock: Callable[[], datetime],
+        every: float = 0.2,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take who listens, how one is told, and what hears how each telling ended: the words of `Outcome`, and `late`."""
         self._hub = hub
         self._tell = tell
+        self._told = told
         self._clock = clock
         self._every = every
         self._forgotten_at = clock()
@@ -188,9 +201,12 @@ class Telling:
         late = [event for event in page if self._clock() - event.at > GIVEN_UP]
         if late:
             _log.warning("a listener did not answer for a day: it is not told", hub=one.key, events=len(late))
+            for _ in late:
+                self._told("late")
         heard = replace(one, told=late[-1].id) if late else one
         for event in page[len(late) :]:
             outcome = await self._tell(heard, event)
+            self._told(outcome.value)
             if outcome == Outcome.FAILED:
                 return await self._hub.keep(self._later(heard))
             if outcome == Outcome.REFUSED:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from tocsin.polling.asking import Asking
+    from tocsin.polling.asking import Asking, Compared
     from tocsin.polling.platform import Platform
 
 _NOT_KINDS = frozenset({"asking", "difference", "platform"})
@@ -28,6 +28,9 @@ class Poller(Protocol):
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask until `stopping`; trouble with the platform is told and waited out, never raised."""
+
+    async def compare(self, *, fix: bool) -> Compared:
+        """Ask once and name what differs; taken in only when it is to be mended. Raises StoreError."""
 
 
 @cache

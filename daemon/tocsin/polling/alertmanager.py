@@ -13,7 +13,7 @@ from tocsin.timers import pause
 if TYPE_CHECKING:
     import asyncio
 
-    from tocsin.polling.asking import Asking
+    from tocsin.polling.asking import Asking, Compared
     from tocsin.polling.platform import Platform
     from tocsin.sources import Shown
 
@@ -32,6 +32,10 @@ class Poller:
         while not stopping.is_set():
             await first_of(self._asking.tried(lambda: self._asking.agree(self._ask)), stopping.wait())
             await pause(stopping, self._asking.asked.every.total_seconds())
+
+    async def compare(self, *, fix: bool) -> Compared:
+        """Ask once and name what differs; taken in only when it is to be mended. Raises StoreError."""
+        return await self._asking.compare(self._ask, fix=fix)
 
     async def _ask(self) -> Shown:
         return await self._asking.read(await self._platform.get(PATH))

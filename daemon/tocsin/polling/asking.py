@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin import hearing
+from tocsin import hearing, wording
 from tocsin.errors import PayloadError, StoreError
 from tocsin.fate import HEARTBEAT
 from tocsin.model import Alert, Payload, Status
-from tocsin.polling.difference import difference
+from tocsin.polling.difference import Difference, Kind, difference
 from tocsin.polling.platform import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from datetime import datetime
 
     from tocsin.hearing import Hearing
@@ -36,6 +37,30 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("polling")
 _encode = msgspec.json.Encoder().encode
 _alert = msgspec.json.Decoder(Alert)
+
+
+class SourceDifference(Struct, frozen=True, kw_only=True):
+    """One thing that differs between a platform and what fires here."""
+
+    kind: Kind
+    fingerprint: str
+    incident: str
+    """Reference of the incident it fires in; empty for none."""
+    told: str
+    """In words."""
+    mended: bool = False
+    """It was taken in."""
+
+
+class Compared(Struct, frozen=True, kw_only=True):
+    """What came of comparing one source."""
+
+    source: str
+    asked: int
+    """How many fingerprints fire here."""
+    differences: tuple[SourceDifference, ...]
+    problem: str = ""
+    """Why it could not be asked; empty when it was."""
 
 
 class Asking:
@@ -94,14 +119,57 @@ class Asking:
             StoreError: nothing can be taken in now.
         """
         asked_at, before = self._clock(), self._firing()
-        shown = await ask()
+        await self._take_in(self._difference(await ask(), before, asked_at), asked_at)
+
+    async def compare(self, ask: Callable[[], Awaitable[Shown]], *, fix: bool) -> Compared:
+        """Ask, and name what is different; taken in only when it is to be mended. What goes wrong is its problem.
+
+        Raises:
+            StoreError: nothing can be taken in now.
+        """
+        asked_at, before = self._clock(), self._firing()
+        name = self.source.name
+        try:
+            found = self._difference(await ask(), before, asked_at)
+        except (PlatformError, PayloadError) as error:
+            return Compared(source=name, asked=0, differences=(), problem=str(error))
+        taken = found.named().keys() - found.missing.keys() if fix else frozenset()
+        differences = tuple(
+            SourceDifference(
+                kind=kind,
+                fingerprint=fingerprint,
+                incident=self._incident(fingerprint),
+                told=self._words(kind, found.missing.get(fingerprint), asked_at),
+                mended=fingerprint in taken,
+            )
+            for fingerprint, kind in found.named().items()
+        )
+        if fix:
+            await self._take_in(found, asked_at)
+        return Compared(source=name, asked=len(before), differences=differences)
+
+    async def _take_in(self, found: Difference, asked_at: datetime) -> None:
         self._heard()
-        ended: dict[str, datetime | None] = dict.fromkeys(before)
-        found = difference(shown, ended | self._firing(), self._missing, asked_at, self.asked.settle)
         gone = await self._store.run(partial(self._told, fingerprints=found.gone)) if found.gone else []
         await self.take([*found.news, *found.ended, *gone])
         self._missing = found.missing
         self._metrics.polled(self.source.name, good=True, at=asked_at.timestamp())
+
+    def _difference(self, shown: Shown, before: Mapping[str, datetime], asked_at: datetime) -> Difference:
+        ended: dict[str, datetime | None] = dict.fromkeys(before)
+        return difference(shown, ended | self._firing(), self._missing, asked_at, self.asked.settle)
+
+    def _incident(self, fingerprint: str) -> str:
+        """The reference of the incident that this fires in; empty when it fires in none."""
+        firing = self._store.live.find(self.source.name, fingerprint)
+        entry = self._store.live.by_row.get(firing.n) if firing else None
+        return entry.incident.id if entry else ""
+
+    def _words(self, kind: Kind, missing_since: datetime | None, now: datetime) -> str:
+        if missing_since is None:
+            return kind.told
+        spans = (wording.span(now - missing_since), wording.span(self.asked.settle))
+        return f"{kind.told} since {spans[0]}; it counts as over after {spans[1]}"
 
     async def hear(self, body: bytes) -> None:
         """Take in what the platform says by itself, as if it had been posted. Raises StoreError."""

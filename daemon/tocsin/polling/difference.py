@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
     from tocsin.sources import Shown
 
 
+class Kind(StrEnum):
+    """What differs between a platform and what fires here; the list is closed, for it is a metric's label too."""
+
+    told: str
+
+    def __new__(cls, word: str, told: str) -> Kind:  # noqa: PYI034 - the members are of this very class
+        """Take the word and what it stands for."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.told = told
+        return member
+
+    UNHEARD = "unheard", "it fires there, and was never heard of here"
+    OVER = "over", "it fires here, and is over there"
+    UNKNOWN = "unknown", "it fires here, and is not known there"
+
+
 class Difference(Struct, frozen=True, kw_only=True):
     """What the answer of a platform means for us."""
 
@@ -27,6 +45,12 @@ class Difference(Struct, frozen=True, kw_only=True):
     """Fingerprints that fire here, and that the platform has not known for long enough."""
     missing: dict[str, datetime]
     """Fingerprints that fire here and are missing there, since when; for the next time."""
+
+    def named(self) -> dict[str, Kind]:
+        """Fingerprint → what differs."""
+        kinds = dict.fromkeys((alert.fingerprint for alert in self.news), Kind.UNHEARD)
+        kinds |= dict.fromkeys((alert.fingerprint for alert in self.ended), Kind.OVER)
+        return kinds | dict.fromkeys((*self.gone, *self.missing), Kind.UNKNOWN)
 
 
 def difference(

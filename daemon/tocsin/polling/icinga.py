@@ -16,7 +16,7 @@ from tocsin.timers import pause
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tocsin.polling.asking import Asking
+    from tocsin.polling.asking import Asking, Compared
     from tocsin.polling.platform import Platform
     from tocsin.sources import Shown
 
@@ -76,6 +76,10 @@ class Poller:
             await self._asking.agree(self._ask)
             self._compared += 1
             await asyncio.sleep(self._asking.asked.every.total_seconds())
+
+    async def compare(self, *, fix: bool) -> Compared:
+        """Ask once and name what differs; taken in only when it is to be mended. Raises StoreError."""
+        return await self._asking.compare(self._ask, fix=fix)
 
     async def _ask(self) -> Shown:
         parameters = [("attrs", attribute) for attribute in ATTRIBUTES]

@@ -105,7 +105,7 @@ class Delivery(Part):
     longest_retry: Duration = Field(default=timedelta(minutes=15), gt=_ZERO)
     """Longest wait between two attempts."""
     give_up_after: Duration = Field(default=timedelta(days=7), gt=_ZERO)
-    """Age at which a delivery is left to a person."""
+    """Age at which a delivery that was tried ten times or more is left to a person."""
     lease: Duration = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1))
     """How long an attempt may take before another worker may make it."""
 

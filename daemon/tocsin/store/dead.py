@@ -142,7 +142,8 @@ def edit(
         EditError: The changes make no sense.
     """
     n, dead = _dead(tx, delivery)
-    changed = edited(dead, changes, backends)
+    changed = replace(edited(dead, changes, backends), resent_at=now)
+    tx.update("resent_delivery", (rows.micros(now), dead.id))
     fields = ", ".join(sorted(changes))
     if changed.backend != dead.backend:
         _require_free(tx, n, dead, changed.backend)

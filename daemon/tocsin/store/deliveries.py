@@ -21,7 +21,7 @@ from tocsin.store import keep, rows
 from tocsin.store.apply import ticket_of, ticketed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from tocsin.model import Texts
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
 _CHANGING = frozenset({DeliveryAction.UPDATE, DeliveryAction.CLOSE, DeliveryAction.REOPEN})
+
+
+_TRIES = 10
+"""So often something was tried before it is given up: its age alone says only that others did not go through."""
 
 
 class Retries(Struct, frozen=True, kw_only=True):
@@ -68,19 +72,18 @@ def claim(
     retries: Retries,
     now: datetime,
     *,
-    probing: Collection[int] | None = None,
+    probing: Sequence[int] | None = None,
 ) -> list[Delivery]:
     """Take a lease on deliveries of this backend that are due, the highest impact first, one for each incident.
 
     `probing` takes the oldest one only, whatever its impact: it finds out whether the backend can be told at all. It
-    names those that were tried in vain: they come last, for it may be their own trouble.
+    names those that were tried in vain, in that order: they come last, for it may be their own trouble.
     """
     leased = []
     for n, delivery in (
         _probe(tx, backend, probing, now) if probing is not None else tx.live.unsent.due(backend, limit, now)
     ):
         number, opened = (delivery.number, True) if delivery.number else known_number(tx, n, backend)
-        stands, priority = _stands(tx, n, backend) if opened else (None, "")
         lease = replace(
             delivery,
             state=DeliveryState.LEASED,
@@ -88,16 +91,14 @@ def claim(
             due_at=now + retries.lease,
             number=number,
             opened=opened,
-            stands=stands,
-            priority=priority,
         )
-        lease = _left_to_people(tx, n, lease)
+        lease = _left_to_people(tx, n, _as_it_stands(tx, n, lease))
         put(tx, n, lease, None)
         leased.append(lease)
     return leased
 
 
-def _probe(tx: Transaction, backend: str, last: Collection[int], now: datetime) -> Iterable[tuple[int, Delivery]]:
+def _probe(tx: Transaction, backend: str, last: Sequence[int], now: datetime) -> Iterable[tuple[int, Delivery]]:
     found = tx.live.unsent.oldest_due(backend, last, now)
     return [found] if found else []
 
@@ -108,14 +109,16 @@ def known_number(tx: Transaction, n: int, backend: str) -> tuple[str, bool]:
     return (ticket[0], True) if ticket else ("", False)
 
 
-def _stands(tx: Transaction, n: int, backend: str) -> tuple[TicketStatus | None, str]:
-    """How the ticket of incident `n` stood last, and its priority, if this backend is the one that declares it."""
+def _as_it_stands(tx: Transaction, n: int, lease: Delivery) -> Delivery:
+    """The delivery with what is known of its ticket, if this backend is the one that declares it."""
     ticket = tx.rows("ticket", (n,))
-    if not ticket or ticket[0][1] != backend:
-        return None, ""
-    sighting = tx.rows("sighting", (n,))
-    priority, graded = (sighting[0][2], sighting[0][7]) if sighting else ("", 1)
-    return TicketStatus(ticket[0][4]), "" if graded else priority
+    if not lease.opened or not ticket or ticket[0][1] != lease.backend:
+        return replace(lease, stands=None)
+    read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
+    lease = replace(lease, stands=TicketStatus(ticket[0][4]), priority="", assignee=None, read=read)
+    for _, _, priority, assignee, _, _, _, graded in tx.rows("sighting", (n,)):
+        lease = replace(lease, priority="" if graded else priority, assignee=None if graded > 1 else assignee)
+    return lease
 
 
 def _left_to_people(tx: Transaction, n: int, lease: Delivery) -> Delivery:
@@ -124,19 +127,31 @@ def _left_to_people(tx: Transaction, n: int, lease: Delivery) -> Delivery:
     One that a person works on gets a note. One that has ended may be told anything; that it is to be open again, because a
     close that was not told yet is true no more, must then be asked for.
     """
-    if lease.action not in _CHANGING or lease.stands is None:
+    known = ticket_of(tx, n, lease.backend)
+    if lease.action not in _CHANGING or known is None:
         return lease
     entry = tx.live.by_row.get(n)
     incident = entry.incident if entry else keep.read_incident(tx, n)
-    if lease.stands in _ENDED:
-        again = lease.action == DeliveryAction.UPDATE and incident.state != State.CLOSED
-        return _as(DeliveryAction.REOPEN, lease) if again else lease
-    left = incident.touched and incident.policy.unless_touched
-    return _as(DeliveryAction.NOTE, lease) if left else lease
+    stands = TicketStatus(known[2])
+    if stands in _ENDED:
+        return _of_an_ended(lease, stands, over=incident.state == State.CLOSED)
+    left = lease.stands is not None and incident.touched and incident.policy.unless_touched
+    return _as_note(lease, stands) if left else lease
 
 
-def _as(action: DeliveryAction, lease: Delivery) -> Delivery:
-    return replace(lease, action=action, body=replace(lease.body, action=action))
+def _of_an_ended(lease: Delivery, stands: TicketStatus, *, over: bool) -> Delivery:
+    if lease.action != DeliveryAction.UPDATE:
+        return lease
+    if over:
+        return _as_note(lease, stands)
+    body = replace(lease.body, action=DeliveryAction.REOPEN)
+    return replace(lease, action=DeliveryAction.REOPEN, body=body)
+
+
+def _as_note(lease: Delivery, stands: TicketStatus) -> Delivery:
+    """The same as a note, which tells the status that the ticket has."""
+    body = replace(lease.body, action=DeliveryAction.NOTE, status=stands)
+    return replace(lease, action=DeliveryAction.NOTE, body=body)
 
 
 def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retries, now: datetime) -> Delivery:
@@ -147,6 +162,8 @@ def settle(tx: Transaction, delivery: Delivery, outcome: Outcome, retries: Retri
     if outcome.error is None:
         return _release(tx, n, delivery, retries, now)
     settled = _failed(delivery, outcome.error, retries, now)
+    if settled.state == DeliveryState.DEAD and settled.uncertain and settled.action in _CHANGING:
+        tx.update("graded_sighting", (2 if outcome.error.assigned else 1, n))  # what it left there is no person's doing
     if settled.state == DeliveryState.DEAD and settled.action != DeliveryAction.OPEN:
         take_out(tx, n, settled, now)
     else:
@@ -242,7 +259,8 @@ def _failed(delivery: Delivery, error: DeliveryError, retries: Retries, now: dat
     if error.reason == Reason.TOUCHED:
         return replace(failed, state=DeliveryState.PENDING, attempts=max(0, delivery.attempts - 1), due_at=now)
     since = delivery.resent_at or delivery.made_at
-    tired = since is not None and now - since >= retries.give_up_after
+    old = since is not None and now - since >= retries.give_up_after
+    tired = old and delivery.attempts >= _TRIES
     if not error.retry or tired:
         reason = f"{error} (given up after {delivery.attempts} attempts)" if tired else str(error)
         return replace(failed, state=DeliveryState.DEAD, reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ _WORDS: Mapping[str, type[StrEnum]] = {
     "element.criticality": Criticality,
 }
 BACKEND = "backend"
+
+
+_SPOKEN = (*LANGUAGES, "both")
 
 
 class EditError(TocsinError):
@@ -67,6 +71,8 @@ def _set(body: dict[str, Any], field: str, value: Any) -> None:
         raise EditError(f"{field}: {_none_of(field, FIELDS)}")
     if field in _WORDS and value not in list(_WORDS[field]):
         raise EditError(f"{field}: {_none_of(value, _WORDS[field])}")
+    if field == "language" and value not in ("", *_SPOKEN):
+        raise EditError(f"language: {_none_of(value, _SPOKEN)}; an empty one leaves it to the backend")
     outer, _, inner = field.partition(".")
     if inner:
         body[outer] = body[outer] | {inner: value}
@@ -76,10 +82,16 @@ def _set(body: dict[str, Any], field: str, value: Any) -> None:
 
 def _read(body: dict[str, Any]) -> Snapshot:
     try:
-        return msgspec.convert(body, Snapshot)
+        read = msgspec.convert(body, Snapshot)
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at ")
         raise EditError(f"{where.strip('`').removeprefix('$.')}: {said[:1].lower()}{said[1:]}") from None
+    if read.opened_at.tzinfo is None:
+        raise EditError("opened_at: a time without a zone; end it in Z for UTC, or in an offset such as +01:00")
+    try:
+        return replace(read, opened_at=read.opened_at.astimezone(UTC))
+    except OverflowError:
+        raise EditError("opened_at: a time that UTC has no year for") from None
 
 
 def _none_of(value: object, known: Iterable[str]) -> str:

@@ -143,8 +143,8 @@ select backend, count(*) from deliveries where state = 'dead' group by backend;
 -- name: dead_of
 select id from deliveries where state = 'dead' and backend = ? order by id;
 -- name: newer_told
-select id, body from deliveries where incident = ? and backend = ? and id > ? and (state = 'sent' or uncertain = 1)
-  order by id desc limit 1;
+select id, body from deliveries where incident = ? and backend = ? and id > ? and action <> 'note'
+  and (state in ('sent', 'leased') or uncertain = 1) order by id desc limit 1;
 
 -- name: list_incidents
 select incidents.*, coalesce(tickets.number, ''), tickets.number is '' from incidents
@@ -536,13 +536,14 @@ select 1 from deliveries where incident = ? and backend = ? and action = 'open' 
 select json_extract(body, '$.status') from deliveries where incident = ? and backend = ? and uncertain = 1
   and state in ('dead', 'cancelled') and action in ('update', 'close', 'reopen') and settled_at >= ?;
 -- name: dead_close
-select 1 from deliveries where incident = ? and backend = ? and action = 'close' and state = 'dead' limit 1;
+select 1 from deliveries where incident = ? and backend = ? and action = 'close'
+  and (state = 'dead' or state = 'cancelled' and reason like 'dropped by %') limit 1;
 -- name: noted
 select 1 from notes where incident = ? and kind = ? and text = ? limit 1;
 -- name: decision_of_incident
 select decision from incidents where n = ?;
 -- name: tickets_to_reconcile
-select incidents.n, incidents.id, incidents.state, incidents.touched, tickets.number, tickets.status from tickets
+select incidents.n, incidents.id, incidents.state, incidents.touched, tickets.number, tickets.status, tickets.at from tickets
   join incidents on incidents.n = tickets.incident
   where tickets.backend = ? and (incidents.slot = 0 or incidents.closed_at >= ?) order by incidents.n;
 -- name: desk_page

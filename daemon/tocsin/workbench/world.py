@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tocsin.lifecycle import TicketSeen
+from tocsin.events import TicketSeen
 from tocsin.live import Firing, Live, Surroundings, said, what
 from tocsin.model import Action, Alert, Change, Decision, Incident, State, Status, TicketStatus
 from tocsin.rules import engine
