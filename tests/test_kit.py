@@ -106,6 +106,21 @@ async def test_a_ticket_that_is_made_after_we_gave_up_waiting_is_found(kind: Kin
     assert receipt.number == ticket.number
 
 
+@all_kinds(Can.LOOK_UP)
+async def test_a_create_that_the_system_still_works_on_makes_no_second_ticket(kind: Kind) -> None:
+    skip_what_cannot_happen(kind, Behaviour.SLOW)
+    gate = Gate()
+    async with world(kind, wait=gate, timeout="300ms") as there:
+        there.server.script(Does.CREATE, Behaviour.SLOW)
+        one = delivery(number="", made_at=there.server.clock())
+        error = await there.fail(one)
+        later = await there.fail(doubted(one, error, there))
+        gate.open()
+        await there.tell(doubted(one, later, there))
+        assert len(there.server.asked(Does.CREATE)) == 1
+    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
+
+
 async def _has(there: World, count: int) -> bool:
     return len(there.server.face.tickets()) == count
 

@@ -16,6 +16,7 @@ SOURCE = Path(__file__).parents[1] / "daemon" / "tocsin"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = {
+    "told": -1,
     "model": 0,
     "errors": 0,
     "titling": 1,
@@ -78,7 +79,7 @@ KNOWS = {
     "fleet": {"model", "errors", "titling", "yaml12"},
     "sources": {"model", "errors", "units"},
     "desk": {"model", "errors", "wording", "store"},
-    "backends": {"model", "errors", "marks", "units", "yaml12", "desk"},
+    "backends": {"model", "errors", "marks", "told", "units", "yaml12", "desk"},
 }
 """Rooms that are easily added to, or taken elsewhere: they may use these only."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from tocsin.model import Record, State, TicketStatus
+from tocsin.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,17 +20,8 @@ Policy = Literal["report", "follow", "note", "close", "reopen", "create"]
 _FEW = 3
 
 
-class Kind(StrEnum):
+class Kind(Told):
     """What differs between store and ticket system; the list is closed, for it is a metric's label too."""
-
-    told: str
-
-    def __new__(cls, word: str, told: str) -> Kind:  # noqa: PYI034 - the members are of this very class
-        """Take the word and what it stands for."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.told = told
-        return member
 
     GONE = "gone", "its ticket is not there any more"
     NO_TICKET = "no_ticket", "it has no ticket, and none is on its way"

@@ -6,7 +6,9 @@ They carry sentences for people: what is wrong, where, and what to do about it.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tocsin.told import Told
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -20,17 +22,8 @@ class SettingsError(TocsinError):
     """The settings cannot be used: correct them and start again (exit status 2)."""
 
 
-class Code(StrEnum):
+class Code(Told):
     """What kind of thing is wrong with the files that people edit; the list is closed. `told` says it in a line."""
-
-    told: str
-
-    def __new__(cls, code: str, told: str) -> Self:
-        """Take the code and what it stands for."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.told = told
-        return member
 
     FILE_UNREADABLE = "file-unreadable", "A file or folder that is named or listed cannot be read."
     ENCODING = "encoding", "A file is not UTF-8 text."

@@ -48,6 +48,7 @@ def settings(url: str) -> dict[str, Any]:
                     "update_url": f"{url}/tickets/{{number}}",
                     "find_url": f"{url}/tickets?reference={{reference}}",
                     "timeout": "1s",
+                    "settle": "2s",
                 },
             }
         },

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.freshservice import FIELD, KEY
-from kit import NOTE, Gate, World, doubted, told, world
+from kit import NOTE, World, doubted, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends.freshservice import Options, heard
 from tocsin.errors import DeliveryError, PayloadError, Reason
@@ -88,19 +88,6 @@ async def test_what_is_asked_before_a_ticket_is_made_leaves_no_doubt(behaviour: 
         error = await there.fail(delivery(number=""))
         assert not there.server.asked(Does.CREATE)
     assert not error.doubts
-
-
-async def test_a_create_that_freshservice_still_works_on_makes_no_second_ticket() -> None:
-    gate = Gate()
-    async with world(KIND, wait=gate, timeout="300ms") as there:
-        there.server.script(Does.CREATE, "slow")
-        one = delivery(number="", made_at=there.server.clock())
-        error = await there.fail(one)
-        later = await there.fail(doubted(one, error, there))
-        gate.open()
-        await there.tell(doubted(one, later, there))
-        assert len(there.server.asked(Does.CREATE)) == 1
-    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
 
 
 async def test_impacts_may_be_told_otherwise() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, delivery
 from fakes.core import Does
-from kit import NOTE, Gate, World, doubted, told, world
+from kit import NOTE, World, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends._forge import unreferring
 from tocsin.backends._http import Answer, Request
@@ -53,20 +53,6 @@ async def test_a_ticket_in_which_people_speak_of_another_is_still_ours() -> None
         await there.tell(told("close", receipt.number))
         assert await there.backend.find("OTHER1") is None
         assert held(there).state == "closed"
-
-
-async def test_a_create_that_gitlab_still_works_on_makes_no_second_ticket() -> None:
-    gate = Gate()
-    async with world(GITLAB, wait=gate, timeout="300ms") as there:
-        there.server.script(Does.CREATE, "slow")
-        one = delivery(number="", made_at=NOW)
-        error = await there.fail(one)
-        later = await there.fail(doubted(one, error, there))
-        gate.open()
-        receipt = await there.tell(doubted(one, later, there))
-        assert len(there.server.asked(Does.CREATE)) == 1
-    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
-    assert receipt.number == "1"
 
 
 async def test_an_impact_that_a_person_changed_is_not_told_over() -> None:

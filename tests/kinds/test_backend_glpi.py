@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import Behaviour, Does
 from fakes.glpi import CLIENT_SECRET, PASSWORD
-from kit import NOTE, Gate, World, doubted, told, world
+from kit import NOTE, World, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
 from tocsin.backends.glpi import heard
@@ -495,16 +495,3 @@ def test_a_webhook_names_the_ticket_of_whatever_it_is_about(body: Any, named: li
 def test_a_webhook_that_names_no_ticket_is_refused(body: bytes) -> None:
     with pytest.raises(PayloadError):
         heard(Payload(body=body))
-
-
-async def test_a_create_that_glpi_still_works_on_makes_no_second_ticket() -> None:
-    gate = Gate()
-    async with world(GLPI, wait=gate, timeout="300ms") as there:
-        there.server.script(Does.CREATE, "slow")
-        one = delivery(number="", made_at=there.server.clock())
-        error = await there.fail(one)
-        later = await there.fail(doubted(one, error, there))
-        gate.open()
-        await there.tell(doubted(one, later, there))
-        assert len(there.server.asked(Does.CREATE)) == 1
-    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)

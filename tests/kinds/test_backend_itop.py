@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from deliveries import REFERENCE, SNAPSHOT, delivery
 from fakes.core import Behaviour, Does
-from kit import NOTE, Gate, World, doubted, told, world
+from kit import NOTE, World, told, world
 from tocsin.backends import Level, kinds
 from tocsin.backends._can import Can
 from tocsin.backends._itop_rest import quoted
@@ -208,19 +208,6 @@ async def test_opening_again_what_is_open_changes_nothing() -> None:
 
 
 # --- where the reference stands ---------------------------------------------------------------------------------------------
-
-
-async def test_a_create_that_itop_still_works_on_makes_no_second_ticket() -> None:
-    gate = Gate()
-    async with world(ITOP, wait=gate, timeout="300ms") as there:
-        there.server.script(Does.CREATE, "slow")
-        one = delivery(number="", made_at=there.server.clock())
-        error = await there.fail(one)
-        later = await there.fail(doubted(one, error, there))
-        gate.open()
-        await there.tell(doubted(one, later, there))
-        assert len(there.server.asked(Does.CREATE)) == 1
-    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
 
 
 async def test_without_an_attribute_the_reference_stands_in_the_title() -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.servicenow import STATES, sys_id
-from kit import NOTE, Gate, World, doubted, in_doubt, told, world
+from kit import NOTE, World, doubted, in_doubt, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends._http import Answer, Request
 from tocsin.backends._servicenow_table import displayed_notes, judge
@@ -208,20 +208,6 @@ async def test_a_ticket_that_only_speaks_of_ours_stops_nothing(other: dict[str, 
         face(there).incidents[0] |= {"correlation_id": "", **other}
         await there.tell(in_doubt(reference=reference))
         assert len(face(there).incidents) == 2
-
-
-async def test_a_create_that_servicenow_still_works_on_makes_no_second_ticket() -> None:
-    gate = Gate()
-    async with world(KIND, wait=gate, timeout="300ms") as there:
-        there.server.script(Does.CREATE, "slow")
-        one = delivery(number="", made_at=NOW)
-        error = await there.fail(one)
-        later = await there.fail(doubted(one, error, there))
-        gate.open()
-        receipt = await there.tell(doubted(one, later, there))
-        assert len(there.server.asked(Does.CREATE)) == 1
-    assert (error.reason, later.reason) == (Reason.NO_ANSWER, Reason.SETTLING)
-    assert receipt.number == "INC0010001"
 
 
 async def test_an_impact_that_a_person_changed_within_its_priority_is_not_told_over() -> None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
+from tocsin.told import Told
 
 
-class Can(StrEnum):
+class Can(Told):
     """One thing a ticket system may be able to do; the list is closed and heads the table in README.md."""
-
-    told: str
-
-    def __new__(cls, word: str, told: str) -> Self:
-        """Take the word and what it stands for."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.told = told
-        return member
 
     LOOK_UP = "look_up", "a ticket is found again by our reference"
     READ = "read", "a ticket is read back: whose it is and how it stands"

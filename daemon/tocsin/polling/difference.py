@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from tocsin.model import Alert
+from tocsin.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from tocsin.sources import Shown
 
 
-class Kind(StrEnum):
+class Kind(Told):
     """What differs between a platform and what fires here; the list is closed, for it is a metric's label too."""
-
-    told: str
-
-    def __new__(cls, word: str, told: str) -> Kind:  # noqa: PYI034 - the members are of this very class
-        """Take the word and what it stands for."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.told = told
-        return member
 
     UNHEARD = "unheard", "it fires there, and was never heard of here"
     OVER = "over", "it fires here, and is over there"
