@@ -56,7 +56,7 @@ bench-sources: setup ## what a message of each kind of source costs to read
 	@$(BIN)/python tests/bench/parsing.py
 
 crash: setup ## kill the real service again and again under load: nothing lost, nothing doubled
-	$(PYTEST) tests/crash -n 0 -p no:randomly --crash-rounds $(ROUNDS) \
+	$(PYTEST) tests/crash -n 0 -p no:randomly -rP --crash-rounds $(ROUNDS) \
 		--soak-incidents $(INCIDENTS) --soak-kills $(KILLS) --timeout 3600
 
 goldens: setup ## write expected results and generated files anew; read the diff before committing

@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -165,7 +166,7 @@ async def test_through_failures_and_kills_both_sides_agree_in_the_end(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     count, kills = pytestconfig.getoption("--soak-incidents"), pytestconfig.getoption("--soak-kills")
-    seed = pytestconfig.getoption("--crash-seed")
+    seed, began = pytestconfig.getoption("--crash-seed"), datetime.now(UTC)
     elements = "reference,name\n" + "".join(f"host{number},Host {number}\n" for number in range(count // CHECKS + 1))
     server = Server(Redmine, clock=Now(), delay=1.2)
     async with server.serving():
@@ -183,6 +184,12 @@ async def test_through_failures_and_kills_both_sides_agree_in_the_end(
         finally:
             if service.process and service.process.returncode is None:
                 await service.kill()
+        seconds = (datetime.now(UTC) - began).total_seconds()
+        told = stored(service, "select count(*) from deliveries where state = 'sent'")[0][0]
+        print(  # noqa: T201 - what was measured; `make crash` shows it
+            f"{len(server.face.tickets())} tickets for {count} problems, {told} deliveries, {sum(server.met.values())} "
+            f"requests of which {bad:.0%} went wrong, {kills} kills, {len(differences)} differences, {seconds:.0f} s"
+        )
         assert differences == []
         _one_ticket_for_each(soak, server)
         _in_order_and_once(server)
