@@ -172,6 +172,8 @@ async def test_of_a_ticket_that_stands_everything_is_a_persons_when_its_backend_
         assert await told.store.run(lambda tx: dead.strand(tx, ("other",), told.road.clock.now)) == {"remote": 1}
         assert await told.states() == [(1, "open", "sent"), (2, "update", "dead")]
         assert not told.store.live.unsent.waits(1), "pruning need not wait for it"
+        await told.resolves()  # what comes later is a person's, too
+        assert await told.store.run(lambda tx: dead.strand(tx, ("other",), told.road.clock.now)) == {"remote": 1}
 
 
 # --- sending again ---------------------------------------------------------------------------------------------------

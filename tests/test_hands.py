@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from fakes.core import Does
+from fakes.core import Behaviour, Does
 from following import Both, both
 from house import RULES, alert, rows
-from kit import REMOTE
+from kit import REMOTE, face
 from tocsin import backends, timers
 from tocsin.agreement import POLICIES
+from tocsin.agreement import Kind as Difference
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import DeliveryState, Record, Severity, Status, TicketStatus
@@ -26,6 +27,7 @@ from tocsin.store.dead import By, drop
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tocsin.agreement import Policy
     from tocsin.backends import Kind
 
 READ = pytest.mark.parametrize(
@@ -62,9 +64,10 @@ async def quiet_over(side: Both) -> None:
     await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
 
 
-async def compared(side: Both, *, fix: bool = False) -> Report:
+async def compared(side: Both, *, fix: bool = False, **policies: Policy) -> Report:
     clock = side.there.server.clock
-    reconciler = Reconciler("remote", side.there.backend, side.store, POLICIES, timedelta(days=7), clock)
+    how = POLICIES | {Difference(kind): policy for kind, policy in policies.items()}
+    reconciler = Reconciler("remote", side.there.backend, side.store, how, timedelta(days=7), clock)
     side.passes(seconds=10)
     last = [one async for one in reconciler.run(fix=fix)][-1]
     assert isinstance(last, Report)
@@ -123,6 +126,8 @@ async def test_nothing_is_closed_over_who_took_it_or_wrote_just_before(tmp_path:
 @pytest.mark.parametrize("how", ["lost", "killed"])
 async def test_who_takes_a_ticket_whose_opening_is_in_doubt_is_seen_when_it_is_found(tmp_path: Path, how: str) -> None:
     async with both(tmp_path) as side:
+        await side.road.take(alert(fingerprint="f9", resource="web9"))
+        await side.tell()  # how a new ticket reads is known
         await side.road.take(alert())
         if how == "lost":
             side.there.server.script(Does.CREATE, "lost")
@@ -131,15 +136,15 @@ async def test_who_takes_a_ticket_whose_opening_is_in_doubt_is_seen_when_it_is_f
             (one,) = await side._claimed()
             await backends.hand_over(side.there.backend, one, side.there.server.clock())
             again = replace(one, state=DeliveryState.PENDING, uncertain=True, doubted_at=one.due_at)
-            await side.store.run(lambda tx: deliveries.put(tx, 1, again, None))  # as a start finds it
+            await side.store.run(lambda tx: deliveries.put(tx, 2, again, None))  # as a start finds it
         side.passes(seconds=5)
-        side.face.person("1", status="in_progress", assignee="Ines Martin")
+        side.face.person("2", status="in_progress", assignee="Ines Martin")
         side.passes(minutes=2)
         await side.tell()
         for _ in range(2):
             await side.follow()
         assert (await side.incident())[1] == 1
-        assert await rows(side.store, "select status from tickets") == [("in_progress",)]
+        assert await rows(side.store, "select status from tickets where incident = 2") == [("in_progress",)]
 
 
 async def test_what_was_given_up_excuses_only_what_it_would_have_changed(tmp_path: Path) -> None:
@@ -158,6 +163,60 @@ async def test_what_was_given_up_excuses_only_what_it_would_have_changed(tmp_pat
         side.face.person("1", status="in_progress")
         await side.follow()
         assert (await side.incident())[1] == 1
+
+
+@READ
+async def test_our_own_closing_in_doubt_is_no_persons_though_a_person_wrote_meanwhile(
+    tmp_path: Path, kind: Kind
+) -> None:
+    async with both(tmp_path, kind.name) as side:
+        number = await declared(side)
+        await resolved(side)
+        for _ in range(2):
+            await side.follow()
+        await quiet_over(side)
+        if Can.CLOSE in kind.lacks or Behaviour.LOST in face(kind).CANNOT:
+            pytest.skip(f"{kind.name}: cannot happen")
+        side.there.server.script(Does.CHANGE, "lost")
+        await side.tell()
+        side.there.server.plan.scripts.clear()
+        await side.road.take(alert())  # it is back: that waits behind the closing
+        side.face.person(number, note="thanks, all good")
+        for _ in range(8):
+            side.passes(seconds=20)
+            await side.tell()
+        assert (await side.incident())[0] == "open"
+        if Can.REOPEN not in side.there.backend.lacks:
+            assert side.face.tickets()[0].status not in ("closed", "cancelled")
+        assert not [text for _, kind, text in await side.notes() if kind == "ended"]
+
+
+async def test_where_new_tickets_are_in_progress_one_that_is_found_is_nobodys(tmp_path: Path) -> None:
+    async with both(tmp_path, statuses={"declared": "Never", "in_progress": "New"}) as side:
+        side.there.server.script(Does.CREATE, "lost")
+        await side.road.take(alert())
+        await side.tell()
+        side.passes(minutes=3)
+        await side.tell()
+        for _ in range(3):
+            await side.follow()
+        assert await side.incident() == ("open", 0)
+
+
+@pytest.mark.parametrize("kind", ["redmine", "zammad", "command"])
+async def test_who_closes_a_record_that_they_are_only_informed_by_keeps_it_closed(tmp_path: Path, kind: str) -> None:
+    async with both(tmp_path, kind) as side:
+        side.road.change_rules(
+            RULES.replace("close: {after: 15m}", "close: {after: 15m}\n    backend: desk\n    inform: [remote]", 1)
+        )
+        await fires(side, Severity.MINOR)
+        number = side.face.tickets()[0].number
+        side.passes(minutes=10)
+        side.face.person(number, status="closed", note="not for us")
+        for severity in (Severity.MAJOR, Severity.CRITICAL, Severity.MINOR):
+            side.passes(minutes=5)
+            await fires(side, severity)
+        assert side.face.tickets()[0].status == "closed"
 
 
 @READ
@@ -259,6 +318,33 @@ async def test_what_fires_on_is_opened_again_in_the_same_ticket_however_long_its
             side.passes(hours=1)
             await fires(side)
         assert [(ticket.number, ticket.status != "closed") for ticket in side.face.tickets()] == [("1", True)]
+
+
+async def test_who_opens_theirs_again_is_heard_though_another_ticket_of_the_problem_came_and_went(
+    tmp_path: Path,
+) -> None:
+    async with both(tmp_path) as side:
+        side.road.change_rules(closing("new").replace("close:", "key: [element, check]\n    close:", 1))
+        await declared(side)
+        side.face.person("1", status="closed")
+        for _ in range(2):
+            await side.follow()
+        second = alert(fingerprint="f2")
+        await side.road.take(second)
+        await side.tell()
+        await side.road.take(replace(second, status=Status.RESOLVED))
+        await side.tell()
+        for _ in range(2):
+            await side.follow()
+        await quiet_over(side)
+        await side.tell()
+        side.face.person("1", status="in_progress")
+        for _ in range(3):
+            await side.follow()
+        assert await rows(side.store, "select state, touched from incidents where n = 1") == [("open", 1)]
+        await fires(side)
+        still = [ticket.number for ticket in side.face.tickets() if ticket.status != "closed"]
+        assert still == ["1"], "one problem, one ticket"
 
 
 # --- when both sides are compared -------------------------------------------------------------------------------------
@@ -438,6 +524,55 @@ async def test_a_closing_that_a_person_has_dropped_is_left_to_people(tmp_path: P
         assert await report(side, fix=True) == [("open_there", False)]
         await side.tell()
         assert side.face.tickets()[0].status != "closed"
+
+
+async def test_a_reopening_that_is_refused_is_asked_for_once_and_concerns_nobody_else(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        side.road.change_rules(RULES.replace("close: {after: 15m}", "close: {after: 15m}\n    inform: [noc]", 1))
+        await declared(side)
+        side.face.person("1", status="closed")
+        mended = []
+        for _ in range(3):
+            said = await compared(side, fix=True, closed_there="reopen")
+            mended += [one.mended for one in said.differences]
+            side.there.server.script(Does.CHANGE, "refused")
+            await side.tell()
+            side.there.server.plan.scripts.clear()
+            side.passes(hours=1)
+        assert mended == [True, False, False]
+        assert await rows(side.store, "select action, state from deliveries where backend = 'noc'") == [
+            ("open", "pending")
+        ]
+
+
+async def test_mending_a_ticket_is_no_business_of_the_informed(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        side.road.change_rules(RULES.replace("close: {after: 15m}", "close: {after: 15m}\n    inform: [desk]", 1))
+        await declared(side)
+        await resolved(side)
+        await quiet_over(side)
+        await side.tell()
+        told = await rows(side.store, "select count(*) from deliveries where backend = 'desk'")
+        await side.store.run(lambda tx: tx._connection.execute("update tickets set status = 'repaired'"))
+        await side.store.run(lambda tx: tx._connection.execute("delete from sightings"))
+        side.face.issues[1].status = 3  # as if our closing had been undone, by nobody
+        assert await report(side, fix=True) == [("open_there", True)]
+        assert await rows(side.store, "select count(*) from deliveries where backend = 'desk'") == told
+
+
+async def test_a_ticket_that_was_seen_without_its_notes_is_read_once_more(tmp_path: Path) -> None:
+    async with both(tmp_path) as side:
+        await side.road.take(alert())
+        await side.tell()
+        reference = side.face.tickets()[0].reference
+        await side.store.run(lambda tx: tx._connection.execute("update tickets set number = ''"))
+        side.face.person("1", note="please call me")
+        side.passes(minutes=1)
+        await side.follower.hear([reference])
+        for _ in range(2):
+            side.passes(minutes=1)
+            await side.follower._read_named()  # whatever lists it, or does not
+        assert await wrote(side) == ["please call me"]
 
 
 async def test_where_nothing_can_be_closed_an_open_ticket_is_only_told(tmp_path: Path) -> None:

@@ -500,3 +500,16 @@ async def test_a_fault_in_a_backends_own_code_stops_nothing_else(tmp_path: Path)
         await running
         assert heard[0][:3] == ("remote", "open", "broken")
         assert (await rows(store, "select state, reason from deliveries"))[0][0] == "pending"
+
+
+async def test_what_closes_and_fires_in_one_commit_knows_that_it_has_no_ticket(tmp_path: Path) -> None:
+    async with opened(tmp_path, backend="remote") as store:
+        road = Road(store, Clock())
+        await road.take(alert())
+        one = await leased(road)
+        await road.take(alert(status=Status.RESOLVED))  # it is being told: too late to take it back
+        await settle(road, one, Outcome(error=failure()))  # nothing was done
+        now = road.clock.passes(minutes=20)
+        await asyncio.gather(store.run(lambda tx: timers.tick(tx, now)), road.take(alert()))
+        assert await rows(store, "select state, declared from incidents order by n") == [("closed", 0), ("open", 1)]
+        assert [one.action for one in store.live.unsent.all()] == ["open"]

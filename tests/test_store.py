@@ -158,6 +158,16 @@ async def test_the_schema_steps_run_once(tmp_path: Path) -> None:
     ]
 
 
+def test_an_upgrade_takes_no_priority_that_is_spelled_otherwise_for_a_persons(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "tocsin.db")
+    database = Database(connection, execute_plugins=False)
+    STEPS.apply(database, stop_before="0009_resent")
+    connection.execute("insert into sightings values (1, 'declared', '1', '4', '', null, 0, 1, 0)")
+    STEPS.apply(database)
+    assert connection.execute("select graded from sightings").fetchall() == [(1,)]
+    connection.close()
+
+
 def test_what_was_in_doubt_before_doubt_was_dated_is_dated(tmp_path: Path) -> None:
     connection = connect(tmp_path / "tocsin.db")
     database = Database(connection, execute_plugins=False)

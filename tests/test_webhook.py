@@ -69,6 +69,14 @@ async def test_a_number_stays_one_step_of_the_address(number: str) -> None:
     assert server.desk.tickets[number]["changes"] == ["note"]
 
 
+@pytest.mark.parametrize(("action", "stops"), [("open", True), ("close", False)])
+async def test_one_ticket_that_is_gone_stops_nothing_where_all_goes_to_one_address(action: str, *, stops: bool) -> None:
+    async with served("not_found", update_url="") as (_, backend):
+        with pytest.raises(DeliveryError) as caught:
+            await hand_over(backend, delivery(action))
+    assert (caught.value.stops, caught.value.reason == Reason.NOT_FOUND) == (stops, not stops)
+
+
 async def test_without_an_address_for_updates_all_goes_to_one() -> None:
     async with served(update_url="") as (server, backend):
         await hand_over(backend, delivery("close"))

@@ -216,6 +216,12 @@ def test_the_informed_are_told_the_same_and_count_as_no_ticket(elements: fleet.F
     assert said(elements, f"[{SLOW}, {FINE}]", expect) == []
 
 
+def test_the_informed_hear_the_end_once_where_a_person_works_on_the_ticket(elements: fleet.Fleet) -> None:
+    told = "informed: {noc: [open, update], partner: [open, update]}"
+    expect = f"{{at: 6m, deliveries: [open, note], {told}}}"
+    assert said(elements, f"[{SLOW}, {FINE}]", expect, "people: [{at: 2m}]") == []
+
+
 def test_an_informed_one_that_is_down_holds_nobody_up(elements: fleet.Fleet) -> None:
     down = "down: [{backend: noc, from: 1m, to: 2h}]"
     told = "informed: {{noc: {0}, partner: [open, update, close]}}"

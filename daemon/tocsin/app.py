@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tocsin import __version__, backends, delivering, offering, reconciling, returning, timers
 from tocsin.desk import Desk
-from tocsin.errors import SettingsError
+from tocsin.errors import SettingsError, StoreError
 from tocsin.listening import Ears
 from tocsin.metrics import Metrics
 from tocsin.model import State
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("app")
 
+_LEAVE_EVERY = 60.0
+"""Seconds after which what waits for a backend that is gone is looked for again."""
 _GRACE = 2.0
 """Seconds that requests under way get at a stop."""
 
@@ -153,6 +155,7 @@ class App:
         self.store.live.final = delivering.final(systems)
         self._outbox = delivering.outgoing(self._settings, systems, self.store, self.metrics, self._clock)
         await self._leave_to_people(frozenset(systems))
+        self._spawn(self._go_on_leaving(frozenset(systems)))
         paced = delivering.paced(self._settings, systems)
         self._followers = returning.followers(self._settings, paced, self.store, self.metrics, self._clock)
         self._reconcilers = returning.reconcilers(self._settings, paced, self.store, self._clock)
@@ -205,6 +208,13 @@ class App:
         for backend, count in (await self.store.run(lambda tx: dead.strand(tx, told, self._clock()))).items():
             todo = f"put it back and `tocsin deliveries resend --all-dead --backend {backend}`, or drop or edit them"
             _log.warning("deliveries have no backend any more", backend=backend, count=count, todo=todo)
+
+    async def _go_on_leaving(self, told: frozenset[str]) -> None:
+        """What comes up later for such a backend, too: its tickets may be open still."""
+        while not self._stopping.is_set():
+            await timers.pause(self._stopping, _LEAVE_EVERY)
+            with suppress(StoreError):
+                await self._leave_to_people(told)
 
     async def _outside(self) -> backends.Outside:
         session = backends.open_session()

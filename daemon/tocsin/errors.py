@@ -192,7 +192,8 @@ class DeliveryError(TocsinError):
 class TouchedError(DeliveryError):
     """Nothing was told, for a person changed the ticket meanwhile: take `record` in, then come again at once."""
 
-    def __init__(self, detail: str, record: object) -> None:
-        """Take what was found, in words, and the ticket as it stands."""
+    def __init__(self, detail: str, record: object, passes: frozenset[str] = frozenset()) -> None:
+        """Take what was found, in words, the ticket as it stands, and what steps of ours may leave a ticket in."""
         super().__init__(Reason.TOUCHED, detail, retry=True, harmless=True)
         self.record = record
+        self.passes = passes

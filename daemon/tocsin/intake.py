@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from tocsin.events import TicketSeen
 from tocsin.fate import OUTCOMES, Fate
-from tocsin.live import Entry, Firing, Met, Surroundings, said, what
+from tocsin.live import Entry, Firing, Met, Surroundings
 from tocsin.model import Action, Alert, Incident, State, Status, Unreadable
 from tocsin.overtaken import Said
 from tocsin.rules import engine
 from tocsin.rules.routing import NO_ROUTES, Routes, routed
+from tocsin.saying import said, what
 from tocsin.store import keep, rows, shadows
 from tocsin.store.apply import Cause, apply
 from tocsin.workbench import shadow

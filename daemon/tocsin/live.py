@@ -21,6 +21,7 @@ from tocsin.events import Gone, Resolved, Tick, TicketSeen, fired
 from tocsin.informing import placed, whom
 from tocsin.model import Alert, Change, Decision, Incident, State
 from tocsin.overtaken import Ends, Said
+from tocsin.saying import what
 from tocsin.undo import Undo
 from tocsin.unsent import Unsent, first_of
 
@@ -88,29 +89,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     mint: Callable[[], tuple[str, int]]
     """Id and row for an incident that begins."""
     declarant: str
-
-
-def said(alert: Alert) -> int:
-    """A hash of what an alert says, its end apart: equal for a repeat, in this process only."""
-    return hash(
-        (
-            alert.status,
-            alert.severity,
-            alert.resource,
-            alert.check,
-            alert.summary,
-            alert.description,
-            alert.url,
-            alert.starts_at,
-            tuple(alert.labels),
-            tuple(alert.labels.values()),
-        )
-    )
-
-
-def what(alert: Alert) -> str:
-    """The alert in a few words: what is wrong, and with what."""
-    return f"{alert.check} ({alert.resource})"
 
 
 class Live:
@@ -262,9 +240,8 @@ class Live:
     def see(self, n: int, event: TicketSeen | Gone, now: datetime) -> Change | None:
         """A person changed the ticket of incident `n`, or it is gone; None when it is not live or knew already."""
         entry = self.by_row.get(n)
-        if entry is None or (
-            entry.incident.state == State.CLOSED and self.by_key.get(entry.incident.dedup_key) != entry
-        ):
+        newest = self.by_key.get(entry.incident.dedup_key) if entry else None
+        if entry is None or (newest and newest is not entry and newest.incident.state != State.CLOSED):
             return None  # over; if it fires still, its key has a newer incident
         return self._kept(lifecycle.advance(entry.current(), event, now), entry.decision)
 
@@ -286,6 +263,12 @@ class Live:
         entry = self.by_row.get(n)
         if entry:
             self._undo.assign(entry, "incident", replace(entry.incident, declared=False))
+        self.amend_ended(n, declared=False)
+
+    def amend_ended(self, n: int, **changes: bool) -> None:
+        """Incident `n`, if it was closed since the last `settle`, is so; `ended` goes with what is taken back."""
+        for ended in [one for one in self.ended.values() if one.n == n]:
+            self.ended[ended.dedup_key] = replace(ended, **changes)
 
     def ticked(self, now: datetime, limit: int = 1000) -> Iterator[tuple[Change, int]]:
         """Advance what has fallen due, at most `limit` incidents; each change with the row of its decision."""

@@ -94,8 +94,7 @@ def mend(tx: Transaction, found: Found, now: datetime) -> bool:
     if found.policy == "note" and tx.rows("noted", (found.ours.n, note.kind, rows.encode_text(note.text))):
         return False  # it is said, and a person's to do
     row = tx.rows("decision_of_incident", (found.ours.n,))[0][0]
-    informs = (DeliveryAction.NOTE,) if found.policy == "reopen" else ()  # theirs was never closed
-    change = Change(incident=incident, notes=(note,), deliveries=(_ACTIONS[found.policy],), informs=informs)
+    change = Change(incident=incident, notes=(note,), deliveries=(_ACTIONS[found.policy],), alone=True)
     apply(tx, change, Cause(row=row), new=False, now=now)
     return True
 
@@ -139,7 +138,7 @@ def _told(receipt: Receipt) -> tuple[str, str, str]:
 
 def _is_noticed(tx: Transaction, found: Found, now: datetime) -> bool:
     """That it is closed is known from now on, and means nothing for the incident; what else people did is taken in."""
-    if found.seen is None:
+    if found.seen is None or tx.rows("refused_reopen", (found.ours.n, found.backend)):
         return False
     tx.update("status_of_ticket", (found.seen.record.status.value, rows.micros(now), found.ours.n))
     return True

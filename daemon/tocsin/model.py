@@ -330,6 +330,8 @@ class Change(Struct, frozen=True, kw_only=True):
     deliveries: tuple[DeliveryAction, ...] = ()
     informs: tuple[DeliveryAction, ...] = ()
     """What the informed backends are told instead, where that differs from what the declaring one is told."""
+    alone: bool = False
+    """It concerns the ticket itself: the informed backends are told nothing."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -352,6 +354,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Ticket number of the earlier incident this one follows, if any."""
     language: str = ""
     """The language to write it in; empty leaves it to the backend."""
+    tried: TicketStatus | None = None
+    """The status that an attempt in doubt asked for, before a person's hand on the ticket made a note of this."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):

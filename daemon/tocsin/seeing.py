@@ -183,14 +183,15 @@ def settle(  # noqa: PLR0913 - what ended, how, and whose change counts
 ) -> Delivery:
     """Write down how a leased delivery ended, and take in what it met; returns it as it now stands."""
     settled = deliveries.settle(tx, delivery, outcome, retries, now)
-    met = outcome.error.record if isinstance(outcome.error, TouchedError) else None
-    if not isinstance(met, Record):
+    touched = outcome.error
+    if not isinstance(touched, TouchedError) or not isinstance(met := touched.record, Record):
         return settled
     seen = Seen(
         backend=delivery.backend,
         record=replace(met, number=delivery.number),
         asked_at=asked_at,
         touch=touch,
+        passes=frozenset(TicketStatus(word) for word in touched.passes),
         telling=True,
     )
     n = tx.rows("incident_by_id", (delivery.incident,))[0][0]
@@ -232,7 +233,7 @@ def _keep(tx: Transaction, n: int, seen: Seen, last: _Last | None, now: datetime
     if last is None or last.graded or row != (last.status, last.state, last.priority, last.assignee, last.changed_at):
         tx.update("put_sighting", (n, *row, rows.micros(now), int(not grain and seen.whole)))
         if not seen.whole:
-            tx.update("insert_unread_ticket", (seen.backend, record.reference, rows.micros(now)))
+            tx.update("insert_named_ticket", (seen.backend, record.reference, rows.micros(now)))
     elif not last.sure and seen.whole and seen.asked_at >= rows.moment(last.at) + grain:
         tx.update("sure_sighting", (n,))
 
@@ -270,8 +271,7 @@ def _touch(tx: Transaction, n: int, event: TicketSeen, now: datetime) -> None:
     entry = tx.live.by_row.get(n)
     if entry is None:
         tx.update("touch_incident", (n,))  # it is over for us; whoever looks at it again shall know
-        for ended in [one for one in tx.live.ended.values() if one.n == n]:
-            tx.live.ended[ended.dedup_key] = replace(ended, touched=True)
+        tx.live.amend_ended(n, touched=True)
         return
     change = tx.live.see(n, event, now)
     if change:

@@ -14,8 +14,8 @@ import structlog
 
 from tocsin import heap, intake
 from tocsin.errors import StoreError
-from tocsin.live import what
 from tocsin.model import Alert
+from tocsin.saying import what
 from tocsin.store import rows
 from tocsin.store.apply import Cause, apply
 from tocsin.store.pruning import Retention, prune

@@ -66,8 +66,12 @@ class Backend(Protocol):
     name: str
     lacks: Mapping[Can, str]
     """What it cannot do as it is configured, and why."""
-    settle: timedelta
-    """How long a ticket may exist before `find` finds it: no second create sooner after one that is in doubt."""
+
+    @property
+    def settle(self) -> timedelta:
+        """How long a ticket may exist before `find` finds it: no second create sooner after one that is in doubt."""
+        ...
+
     passes: frozenset[TicketStatus]
     """What a ticket may be left in when several steps lead to the status that is asked for, and one of them fails."""
 

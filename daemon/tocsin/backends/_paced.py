@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from aiolimiter import AsyncLimiter
 
@@ -19,10 +19,14 @@ class Paced:
     def __init__(self, backend: Backend, limiter: AsyncLimiter) -> None:
         self.name = backend.name
         self.lacks = backend.lacks
-        self.settle = backend.settle
         self.passes = backend.passes
         self._backend = backend
         self._limiter = limiter
+
+    @property
+    def settle(self) -> timedelta:
+        """As the one behind it, which may learn that it needs longer."""
+        return self._backend.settle
 
     async def deliver(self, delivery: Delivery) -> Receipt:
         """Not paced here: who delivers keeps the rate before anything is claimed."""

@@ -84,8 +84,8 @@ class TicketSystem(ABC):
         self.settle = self._settles(options)
         self.lacks: Mapping[Can, str] = self.LACKS
         self.passes = self.PASSES
-        self.fresh = TicketStatus.DECLARED
-        """How a ticket reads that was just made; learned from the last one."""
+        self.fresh: TicketStatus | None = None
+        """How a ticket reads that was just made; learned from the last one, None before there was one."""
         self._language = options.language
         self._timeout = options.timeout
         self._outside = outside
@@ -167,7 +167,7 @@ class TicketSystem(ABC):
             return None
         for record in await self.search(reference):
             if record.reference == reference:
-                return Receipt(number=record.number, url=record.url, status=self.fresh)
+                return Receipt(number=record.number, url=record.url, status=self.fresh or _new(record.status))
         return None
 
     async def _open(self, body: Snapshot) -> Receipt:
@@ -220,22 +220,36 @@ class TicketSystem(ABC):
             return
         hand = self._hand(delivery, record, delivery.stands)
         if hand:
-            raise TouchedError(f"ticket {delivery.number} of {self.name} was changed by a person ({hand})", record)
+            why = f"ticket {delivery.number} of {self.name} was changed by a person ({hand})"
+            raise TouchedError(why, self._without_ours(delivery, record, delivery.stands), frozenset(self.PASSES))
 
     def _hand(self, delivery: Delivery, record: Record, stands: TicketStatus) -> str:
         """What a person did, in words, empty for nothing; in doubt, what an earlier attempt may have left is ours."""
-        doubted = delivery.uncertain
-        if record.status != stands and not (doubted and record.status in self._left_in(delivery, record, stands)):
+        theirs = self._without_ours(delivery, record, stands)
+        if theirs.status != stands:
             return record.state or record.status
-        ours = doubted and record.impact == self.impacts.settled(delivery.body.impact)
-        if delivery.priority and record.priority != delivery.priority and not ours:
+        if delivery.priority and theirs.priority != delivery.priority:
             return record.priority or "no priority"
-        if delivery.assignee is not None and record.assignee != delivery.assignee and not (doubted and self.ASSIGNS):
+        if delivery.assignee is not None and theirs.assignee != delivery.assignee:
             return record.assignee or "nobody's"
         return "a note" if any(note.id not in delivery.read for note in of_people(record)) else ""
 
+    def _without_ours(self, delivery: Delivery, record: Record, stands: TicketStatus) -> Record:
+        """The ticket as it would be read, had an earlier attempt that is in doubt done nothing."""
+        if not delivery.uncertain:
+            return record
+        if record.status in self._left_in(delivery, record, stands):
+            record = replace(record, status=stands)
+        if delivery.priority and record.impact == self.impacts.settled(delivery.body.impact):
+            record = replace(record, priority=delivery.priority)
+        if delivery.assignee is not None and self.ASSIGNS:
+            record = replace(record, assignee=delivery.assignee)
+        return record
+
     def _left_in(self, delivery: Delivery, record: Record, stands: TicketStatus) -> set[TicketStatus | None]:
         """How an attempt that failed may have left a ticket that stood so; as it stood, when nothing was to change."""
+        if delivery.body.tried:
+            return {self.statuses.settled(delivery.body.tried), self.AGAIN, *self.PASSES}
         told = delivery.body.status
         wanted = self._wanted_status(delivery.action, told, replace(record, status=stands))
         return {wanted, self.statuses.settled(told), *self.PASSES} if wanted else {stands}
@@ -283,3 +297,8 @@ class TicketSystem(ABC):
 
 
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
+
+
+def _new(status: TicketStatus) -> TicketStatus:
+    """How a ticket that stands so may have read when it was made: where new ones are in progress, that is nobody's hand."""
+    return status if status in (TicketStatus.DECLARED, TicketStatus.IN_PROGRESS) else TicketStatus.DECLARED

@@ -109,9 +109,10 @@ class Backend:
         """POST it. Guarantees that a ticket is only believed when the answer gives its number."""
         request = self.request(delivery)
         answer = await self._send(request)
-        self._require_there(answer, request)
-        self._require_ok(answer, request)
         opens = delivery.action == DeliveryAction.OPEN
+        if opens:
+            self._require_there(answer, request)
+        self._require_ok(answer, request)
         said = decoded(answer, request) if opens or answer.body or self._options.success else None
         self._require_success(said, answer, request)
         ticket = reach(said, self._options.envelope)
@@ -214,7 +215,7 @@ class Backend:
 
     def _require_there(self, answer: Answer, request: Request) -> None:
         """`url` names no ticket: when nothing is there, it is wrong for every delivery, or the server is being set up."""
-        if answer.status not in _NOWHERE or request.url != self._options.url:
+        if answer.status not in _NOWHERE:
             return
         said = excerpt(answer.body, request)
         why = f"{request.where}: {answer.status}{f' {said!r}' if said else ''}; nothing takes tickets there: correct `url`"

@@ -233,7 +233,7 @@ class Backend(TicketSystem):
         if tickets:
             return tickets
         if answered:  # tickets that were not asked for: conditions mean nothing here, and only the index is left
-            self.settle = _LAG
+            self.settle = max(self.settle, _LAG)
         answered = await self._searched({"query": f"{field}:{term}", "per_page": str(_PAGE)})
         return [one for one in answered if wanted(one)]
 
@@ -244,7 +244,7 @@ class Backend(TicketSystem):
         except DeliveryError as error:
             if error.reason != Reason.REFUSED:
                 raise
-        self.settle = _LAG
+        self.settle = max(self.settle, _LAG)
         return None
 
     async def _searched(self, query: Mapping[str, str]) -> list[dict[str, Any]]:

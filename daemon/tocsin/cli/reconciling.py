@@ -47,6 +47,8 @@ def reconcile(  # noqa: PLR0913 - the options of a verb
 
     Changes nothing unless --fix is given. Exit code 1 when differences are left, or somebody could not be asked.
     """
+    if all_gone and not fix:
+        raise typer.BadParameter("use it with --fix", param_hint="--all-gone")
     wanted = {"fix": fix, "all_gone": all_gone, "backend": backend, "source": source}
     reports = list(_reports(asking.lines(given(ctx, config), "reconcile", wanted)))
     if json:

@@ -90,7 +90,7 @@ def _tell(tx: Transaction, change: Change, cause: Cause, now: datetime) -> None:
         # Once a person has dropped the `open`, there is no ticket to tell of; a withdrawn one still has to be taken back.
         if incident.declared or tx.live.unsent.of(incident.n, declaring):
             _deliver(tx, incident.n, _delivery(tx, declaring, body, incident.number, now), now)
-        if informed and not change.informs:
+        if informed and not change.informs and not change.alone:
             _inform(tx, incident.n, informed, body, now)
     for action in change.informs:
         _inform(tx, incident.n, informed, _snapshot(tx, incident, action, notes, cause), now)

@@ -149,8 +149,9 @@ def _of_an_ended(lease: Delivery, stands: TicketStatus, *, over: bool) -> Delive
 
 
 def _as_note(lease: Delivery, stands: TicketStatus) -> Delivery:
-    """The same as a note, which tells the status that the ticket has."""
-    body = replace(lease.body, action=DeliveryAction.NOTE, status=stands)
+    """The same as a note, which tells the status that the ticket has, and remembers what may have been done before."""
+    tried = lease.body.status if lease.uncertain else None
+    body = replace(lease.body, action=DeliveryAction.NOTE, status=stands, tried=tried)
     return replace(lease, action=DeliveryAction.NOTE, body=body)
 
 
@@ -176,8 +177,10 @@ def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: da
     known, opened = ticket[0] if ticket else "", ticket is not None
     if known and receipt.number != known:
         receipt = _as_known(tx, n, delivery, receipt, known, now)
-    if ticket and delivery.action == DeliveryAction.NOTE:
-        receipt = replace(receipt, status=TicketStatus(ticket[2]))  # whatever it is now, a note did not make it so
+    informed = any(row[0] == delivery.backend for row in tx.rows("informed_of", (n,)))
+    note = delivery.action == DeliveryAction.NOTE and not delivery.body.tried
+    if ticket and (note or (informed and _ended_by_people(delivery, receipt))):
+        receipt = replace(receipt, status=TicketStatus(ticket[2]))  # whatever it is now, this did not make it so
     if delivery.action == DeliveryAction.OPEN and receipt.status in _ENDED:
         receipt = replace(
             receipt, status=TicketStatus.DECLARED
@@ -189,12 +192,17 @@ def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: da
     # What was told to a ticket that nobody saw opened shows that there is one.
     ticketed(tx, n, delivery if opened else replace(delivery, action=DeliveryAction.OPEN), receipt, now)
     _renumber(tx, n, delivery.backend, receipt.number)
-    if not any(row[0] == delivery.backend for row in tx.rows("informed_of", (n,))):
+    if not informed:
         _to_be_seen(tx, n, delivery, receipt, now)
     if receipt.remark:
         text = wording.text("remark", backend=delivery.backend, remark=receipt.remark)
         add_note(tx, n, "remark", wording.ACTOR, text, now)
     return sent
+
+
+def _ended_by_people(delivery: Delivery, receipt: Receipt) -> bool:
+    """Whether a record was ended by those who have it: that is theirs, and no close of ours that a relapse would undo."""
+    return receipt.status in _ENDED and delivery.action not in (DeliveryAction.CLOSE, DeliveryAction.OPEN)
 
 
 def _to_be_seen(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from tocsin.live import Entry, Firing, said
+from tocsin.live import Entry, Firing
 from tocsin.model import Alert, DeliveryAction, DeliveryState, Status
 from tocsin.overtaken import MOST, WINDOW, Said
+from tocsin.saying import said
 from tocsin.store.queries import QUERIES
 from tocsin.store.rows import moment, read_delivery, read_incident, read_policy
 from tocsin.store.transaction import CLOSED_KEYS, Memory

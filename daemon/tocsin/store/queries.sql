@@ -538,6 +538,10 @@ select json_extract(body, '$.status') from deliveries where incident = ? and bac
 -- name: dead_close
 select 1 from deliveries where incident = ? and backend = ? and action = 'close'
   and (state = 'dead' or state = 'cancelled' and reason like 'dropped by %') limit 1;
+-- name: refused_reopen
+select 1 from deliveries join tickets on tickets.incident = deliveries.incident
+  where deliveries.incident = ? and deliveries.backend = ? and action = 'reopen' and settled_at >= tickets.at
+  and (state = 'dead' or state = 'cancelled' and reason like 'dropped by %') limit 1;
 -- name: noted
 select 1 from notes where incident = ? and kind = ? and text = ? limit 1;
 -- name: decision_of_incident

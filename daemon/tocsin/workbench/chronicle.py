@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.live import what
 from tocsin.model import LANGUAGES, DeliveryState, State, Texts
+from tocsin.saying import what
 from tocsin.wording import span
 from tocsin.workbench.explained import Happened, IncidentTold
 from tocsin.workbench.verdicts import declared_in, moment

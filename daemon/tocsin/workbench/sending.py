@@ -70,7 +70,7 @@ class Sending:
         declaring, informed = informing.whom(change.incident.policy, self._default)
         for action in change.deliveries:
             self._deliver(declaring, self._delivery(change, action, decision, now), change.incident.n, now)
-        for action in (*change.deliveries, *change.informs):
+        for action in change.informs or change.deliveries:
             for backend in informed:
                 self._inform(backend, self._delivery(change, action, decision, now), change.incident.n, now)
 

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tocsin.events import TicketSeen
-from tocsin.live import Firing, Live, Surroundings, said, what
+from tocsin.live import Firing, Live, Surroundings
 from tocsin.model import Action, Alert, Change, Decision, Incident, State, Status, TicketStatus
 from tocsin.rules import engine
+from tocsin.saying import said, what
 from tocsin.workbench.ticketing import USUAL
 
 if TYPE_CHECKING:
