@@ -1,7 +1,6 @@
 """The types that travel through the house, all immutable.
 
-This module knows no other of ours and does nothing but hold values. Times are aware and in UTC; enumerations
-are text, and are stored as that text.
+This module knows no other of ours. Times are aware and in UTC; enumerations are text, and are stored as that text.
 """
 
 from __future__ import annotations
@@ -411,7 +410,6 @@ class RemoteNote(Struct, frozen=True, kw_only=True):
     """A note that somebody wrote in the ticket system."""
 
     id: str
-    """Its identity there, or what stands for it."""
     actor: str
     text: str
     at: datetime | None = None

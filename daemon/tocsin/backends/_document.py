@@ -33,7 +33,7 @@ def document(delivery: Delivery) -> dict[str, Any]:
     """A delivery as values that JSON can hold: its snapshot, the ticket's number, and the impact in words."""
     body = delivery.body
     return {
-        **msgspec.to_builtins(body),
+        **{field: value for field, value in msgspec.to_builtins(body).items() if field != "tried"},  # ours alone
         "name": _cleaned(body.name),
         "description": _cleaned(body.description),
         "notes": [_cleaned(note) for note in body.notes],
