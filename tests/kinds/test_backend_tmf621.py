@@ -721,3 +721,15 @@ async def test_a_check_knows_that_we_are_registered() -> None:
         face(there).lists_hub = True
         await there.backend.subscribe()  # type: ignore[attr-defined]
         assert (await found(there))["subscribe"][0] == Level.FINE
+
+
+async def test_a_severity_that_a_person_changed_is_not_told_over() -> None:
+    async with world(KIND) as there:
+        number = (await there.opened()).number
+        before = await there.backend.read(number)
+        there.server.face.stored[number]["severity"] = "Minor"
+        assert before is not None
+        seen = {"stands": before.status, "priority": before.priority}
+        error = await there.fail(told("update", number, body={"impact": Impact.SEVERE}, **seen))
+        assert not there.server.asked(Does.CHANGE)
+    assert error.reason == Reason.TOUCHED

@@ -323,7 +323,7 @@ class Backend(TicketSystem):
             status=(self.statuses.ours(state) if state else None) or TicketStatus.DECLARED,
             state=state,
             impact=self.impacts.ours(at(ticket, "severity")),
-            priority=at(ticket, "priority"),
+            priority=" / ".join(word for word in (at(ticket, "priority"), at(ticket, "severity")) if word),
             assignee=_tmf.assignee(ticket),
             changed_at=moment(ticket.get("lastUpdate")),
             notes=tuple(_note(one) for one in each(ticket, "note")),
