@@ -200,3 +200,14 @@ def test_a_platform_that_cannot_be_asked_does_not_agree(tmp_path: Path) -> None:
         unknown = house.tocsin("reconcile", "--source", "zabbix")
         assert unknown.exit_code == WRONG
         assert "source 'zabbix' is not compared; these are: am" in unknown.stderr
+
+
+def test_where_there_is_nobody_to_compare_with_that_is_said(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with house.serving():
+        said = house.tocsin("reconcile")
+        assert said.exit_code == FINE
+        assert said.stdout.startswith("nothing is compared: ")
+        alone = house.tocsin("reconcile", "--all-gone")
+        assert alone.exit_code == SETTINGS
+        assert "--all-gone says what --fix shall believe" in alone.stderr

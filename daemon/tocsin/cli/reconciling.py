@@ -8,6 +8,7 @@ import typer
 
 from tocsin.cli import asking, show
 from tocsin.cli.given import THERE, Json, SettingsFile, given
+from tocsin.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +18,15 @@ app = typer.Typer()
 _Backend = Annotated[str, typer.Option("--backend", metavar="NAME", help="Only this ticket system.")]
 _Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Only this platform.")]
 _Fix = Annotated[
-    bool, typer.Option("--fix", help="Do what the settings say about each difference.", show_default=False)
+    bool,
+    typer.Option("--fix", metavar="", help="Do what the settings say about each difference.", show_default=False),
 ]
 
 _AllGone = Annotated[
     bool,
-    typer.Option("--all-gone", help="With --fix: however many tickets are gone, make them again.", show_default=False),
+    typer.Option(
+        "--all-gone", metavar="", help="With --fix: however many tickets are gone, make them again.", show_default=False
+    ),
 ]
 
 _SOURCE_COLUMNS = ("source", "difference", "reference", "fingerprint", "what", "done")
@@ -48,7 +52,7 @@ def reconcile(  # noqa: PLR0913 - the options of a verb
     Changes nothing unless --fix is given. Exit code 1 when differences are left, or somebody could not be asked.
     """
     if all_gone and not fix:
-        raise typer.BadParameter("use it with --fix", param_hint="--all-gone")
+        raise SettingsError("--all-gone says what --fix shall believe: give both")
     wanted = {"fix": fix, "all_gone": all_gone, "backend": backend, "source": source}
     reports = list(_reports(asking.lines(given(ctx, config), "reconcile", wanted)))
     if json:
@@ -62,6 +66,8 @@ def reconcile(  # noqa: PLR0913 - the options of a verb
 
 def _show(sources: list[dict[str, Any]], backends: list[dict[str, Any]]) -> None:
     """What fires first, then the tickets; an empty table says how many were compared."""
+    if not sources and not backends:
+        show.line("nothing is compared: no ticket system is told over the network, and no source is asked (`poll`)")
     for reports, columns, row, what in (
         (sources, _SOURCE_COLUMNS, _source_row, "alerts"),
         (backends, _COLUMNS, _row, "tickets"),
