@@ -8,11 +8,12 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from house import T0, Road, opened, rows
+from house import T0, Road, alert, opened, rows
 from kit import World, world
-from tocsin import backends, following, seeing
+from tocsin import backends, following, seeing, timers
 from tocsin.backends._can import Can
 from tocsin.errors import DeliveryError
+from tocsin.model import Status
 from tocsin.seeing import Touch
 from tocsin.store import deliveries
 from tocsin.store.deliveries import Outcome, Retries
@@ -102,3 +103,15 @@ async def both(
             touch=touch,
         )
         yield Both(store, Road(store, clock), there, following.Follower(followed, store, clock))
+
+
+async def resolved(side: Both) -> None:
+    """The problem is over, and that is told."""
+    await side.road.take(alert(status=Status.RESOLVED))
+    await side.tell()
+
+
+async def quiet_over(side: Both) -> None:
+    """It was quiet for long enough."""
+    side.passes(minutes=20)
+    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))

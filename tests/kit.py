@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 
 from deliveries import Pauses, delivery
@@ -20,7 +21,7 @@ from tocsin.errors import DeliveryError
 from tocsin.model import Delivery, Receipt, TicketStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tocsin.backends._can import Can
 
@@ -154,3 +155,17 @@ async def world(kind: Kind, *, wait: Any = None, **options: Any) -> AsyncIterato
         )
         settled = {**face.options(), **face.OPTIONS, **options}
         yield World(kind, running, build(kind.name, "portal", settled, outside), outside)
+
+
+@asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server that answers everything by this handler; its address."""
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

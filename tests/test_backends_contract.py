@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deliveries import CONTRACTED, REFERENCE, Pauses, contract, delivery, hand_over, outside, placed, scripted
-from tocsin.backends import Backend, Kind, _http, build, leaves_doubt, open_session
-from tocsin.errors import DeliveryError, Reason
+from tocsin.backends import Backend, Kind, _http, build, open_session
+from tocsin.errors import DOUBTFUL, DeliveryError, Reason
 
 KINDS = pytest.mark.parametrize("kind", CONTRACTED, ids=lambda kind: kind.name)
 IN_A_MINUTE = "Sun, 22 Nov 2026 10:01:00 GMT"
@@ -183,7 +183,7 @@ async def test_nobody_listening_is_tried_a_few_times_and_leaves_no_doubt(kind: K
             world = outside(session)
             error = await failure(build(kind.name, "portal", placed(kind, url), world))
     assert (error.reason, error.retry) == (Reason.UNREACHABLE, True)
-    assert not leaves_doubt(error.reason)
+    assert error.reason not in DOUBTFUL
     assert isinstance(world.pause, Pauses)
     assert len(world.pause) == _http.CONNECT_TRIES - 1
     assert sum(world.pause) < 3
@@ -193,4 +193,4 @@ async def test_nobody_listening_is_tried_a_few_times_and_leaves_no_doubt(kind: K
 def test_doubt_is_left_by_all_but_what_was_surely_not_done(reason: Reason) -> None:
     sure = {Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.UNAUTHORIZED, Reason.REFUSED, Reason.NOT_FOUND}
     sure |= {Reason.SETTLING, Reason.NUMBER_PENDING, Reason.TOUCHED}
-    assert leaves_doubt(reason) == (reason not in sure)
+    assert (reason in DOUBTFUL) == (reason not in sure)

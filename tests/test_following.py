@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fakes.core import Does
-from following import Both, both
+from following import Both, both, quiet_over, resolved
 from house import alert, rows
 from service import until
-from tocsin import backends, timers
+from tocsin import backends
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import Record, RemoteNote, Severity, Status, TicketStatus
 from tocsin.seeing import Touch, difference
@@ -254,16 +254,6 @@ async def declared(side: Both, count: int = 1) -> None:
 async def written(side: Both) -> list[str]:
     """What people wrote, as far as it came back."""
     return [text for _, kind, text in await side.notes() if kind == "wrote"]
-
-
-async def resolved(side: Both) -> None:
-    await side.road.take(alert(status=Status.RESOLVED))
-    await side.tell()
-
-
-async def quiet_over(side: Both) -> None:
-    side.passes(minutes=20)
-    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
 
 
 async def test_who_took_a_ticket_between_two_polls_is_not_told_over(tmp_path: Path) -> None:

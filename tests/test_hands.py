@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.core import Behaviour, Does
-from following import Both, both
+from following import Both, both, quiet_over, resolved
 from house import RULES, alert, rows
 from kit import REMOTE, face
 from tocsin import backends, timers
@@ -52,16 +52,6 @@ async def declared(side: Both, severity: Severity = Severity.CRITICAL) -> str:
 async def fires(side: Both, severity: Severity = Severity.CRITICAL) -> None:
     await side.road.take(alert(severity=severity))
     await side.tell()
-
-
-async def resolved(side: Both) -> None:
-    await side.road.take(alert(status=Status.RESOLVED))
-    await side.tell()
-
-
-async def quiet_over(side: Both) -> None:
-    side.passes(minutes=20)
-    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
 
 
 async def compared(side: Both, *, fix: bool = False, **policies: Policy) -> Report:

@@ -28,6 +28,7 @@ FLOORS = {
     "flapping": 1,
     "marks": 1,
     "saying": 1,
+    "standing": 1,
     "folding": 1,
     "priorities": 1,
     "heap": 0,
@@ -79,8 +80,8 @@ FLOORS = {
 KNOWS = {
     "fleet": {"model", "errors", "titling", "yaml12"},
     "sources": {"model", "errors", "units"},
-    "desk": {"model", "errors", "wording", "store"},
-    "backends": {"model", "errors", "marks", "told", "units", "yaml12", "desk"},
+    "desk": {"model", "errors", "standing", "wording", "store"},
+    "backends": {"model", "errors", "marks", "standing", "told", "units", "yaml12", "desk"},
 }
 """Rooms that are easily added to, or taken elsewhere: they may use these only."""
 
@@ -95,6 +96,7 @@ PURE = (
     "flapping",
     "marks",
     "saying",
+    "standing",
     "undo",
     "unsent",
     "breaker",

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.core import Does
-from following import SOON, Both, both
+from following import SOON, Both, both, quiet_over, resolved
 from house import alert, rows
 from tocsin import timers
 from tocsin.agreement import CAN, POLICIES, Kind, Ours, compare, policy_of, too_many
@@ -113,10 +113,8 @@ async def test_a_ticket_that_is_gone_is_told_and_made_again_when_that_is_asked_f
 async def test_an_open_ticket_whose_incident_is_over_is_closed(tmp_path: Path) -> None:
     async with both(tmp_path) as side:
         await declared(side)
-        await side.road.take(alert(status=Status.RESOLVED))
-        await side.tell()
-        side.passes(minutes=20)
-        await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+        await resolved(side)
+        await quiet_over(side)
         await side.tell()
         assert side.face.tickets()[0].status == "closed"
         side.face.issues[1].status = 3  # as if our closing had been refused, and dropped
@@ -232,10 +230,8 @@ async def test_a_system_that_cannot_be_asked_says_so_and_what_was_found_until_th
 async def closed(side: Both) -> None:
     """A ticket that tocsin has closed."""
     await declared(side)
-    await side.road.take(alert(status=Status.RESOLVED))
-    await side.tell()
-    side.passes(minutes=20)
-    await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+    await resolved(side)
+    await quiet_over(side)
     await side.tell()
     await side.follow()
     assert side.face.tickets()[0].status == "closed"
@@ -264,10 +260,8 @@ async def test_what_a_person_has_opened_again_is_not_closed_before_that_was_seen
 async def test_a_closing_that_was_refused_is_a_persons_and_not_tried_each_time(tmp_path: Path) -> None:
     async with both(tmp_path) as side:
         await declared(side)
-        await side.road.take(alert(status=Status.RESOLVED))
-        await side.tell()
-        side.passes(minutes=20)
-        await side.store.run(lambda tx: timers.tick(tx, side.there.server.clock()))
+        await resolved(side)
+        await quiet_over(side)
         side.there.server.script(Does.CHANGE, "refused")
         await side.tell()
         for _ in range(3):

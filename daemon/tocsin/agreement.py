@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from tocsin.model import Record, State, TicketStatus
+from tocsin.standing import ENDED
 from tocsin.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
 Policy = Literal["report", "follow", "note", "close", "reopen", "create"]
 
 

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tocsin.errors import Reason
+from tocsin.errors import OF_THE_SYSTEM, Reason
 
 if TYPE_CHECKING:
     from tocsin.errors import DeliveryError
 
-_OF_THE_SYSTEM = frozenset(
-    {Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED, Reason.UNREADABLE}
-)
+_OF_THE_SYSTEM = OF_THE_SYSTEM | {Reason.UNREADABLE}
 """These say that the ticket system itself is not well: the next delivery would hardly fare better."""
 _ANSWERS = frozenset({Reason.REFUSED, Reason.NOT_FOUND, Reason.MISMATCH, Reason.TOUCHED})
 """These are answers of a ticket system that works, though not the ones that were hoped for."""

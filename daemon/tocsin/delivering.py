@@ -87,9 +87,13 @@ def outgoing(
 def _route(settings: Settings, name: str, backend: backends.Backend, clock: Callable[[], datetime]) -> outbox.Route:
     given = settings.backends[name]
     limiter = _limiter(given.rate) if given.rate else None
-    touch = frozenset(Touch(word) for word in given.touch)
     deliver = partial(_deliver, backend, clock)
-    return outbox.Route(deliver=deliver, concurrency=given.concurrency, limiter=limiter, touch=touch)
+    return outbox.Route(deliver=deliver, concurrency=given.concurrency, limiter=limiter, touch=touch(settings, name))
+
+
+def touch(settings: Settings, name: str) -> frozenset[Touch]:
+    """What counts as a person's hand on the tickets of this backend."""
+    return frozenset(Touch(word) for word in settings.backends[name].touch)
 
 
 def _limiter(rate: float) -> AsyncLimiter:

@@ -142,6 +142,10 @@ DOUBTFUL = frozenset(
 """After these the ticket system may have done it all the same: it is asked before anything is sent again."""
 
 
+OF_THE_SYSTEM = frozenset({Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED})
+"""These are the ticket system's trouble, whatever was asked of it."""
+
+
 class DeliveryError(TocsinError):
     """A delivery failed: try again at the earliest after `after`, or leave it to a person when `retry` is false."""
 

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from tocsin import names
 from tocsin.backends import Backend, answered
-from tocsin.errors import DeliveryError, Reason, StoreError
+from tocsin.errors import OF_THE_SYSTEM, DeliveryError, Reason, StoreError
 from tocsin.seeing import LAG, Seen, Sight, Touch, see
 from tocsin.store import rows
+from tocsin.store.deliveries import numbered
 from tocsin.timers import pause
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ _UNNUMBERED = 50
 _ALL = 2**62
 _IN_A_ROW = 3
 """So many tickets that cannot be read, one after the other, are the system's trouble and not theirs."""
-_OF_THE_SYSTEM = frozenset({Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED})
 _PATIENCE = 10
 """So many times as long as usual is waited after a refusal that only a person can end: accounts get locked."""
 
@@ -144,13 +144,14 @@ class Follower:
                 await self._ask()
                 self._answers = True
             except DeliveryError as error:
-                if error.stops or error.reason in _OF_THE_SYSTEM:
+                if error.stops or error.reason in OF_THE_SYSTEM:
                     raise
                 trouble = error
         await self._read_named()
         if due:
             await self._find_numbers()
-            self._asked_at = self._clock() if self._followed.every is None else self._asked_at or self._clock()
+            if self._followed.every is None:
+                self._asked_at = self._clock()
         if trouble:
             raise trouble
 
@@ -240,7 +241,7 @@ class Follower:
         """Whether the system is in trouble, and not just this ticket."""
         if error.stops:
             return not self._answers  # it told just now what changed: it is this ticket that we may not read
-        return error.reason in _OF_THE_SYSTEM and failed + 1 >= _IN_A_ROW
+        return error.reason in OF_THE_SYSTEM and failed + 1 >= _IN_A_ROW
 
     async def _put_off(self, named: Named, error: DeliveryError) -> None:
         tried = (rows.micros(self._clock()), self.name, named.word)
@@ -257,9 +258,7 @@ class Follower:
                 replace(one, number=named.number or one.number, reference=named.reference), asked_at, whole=whole
             )
             for one in await self._records(named)
-            if one.reference == named.reference
-            or (reads and not one.reference)  # taken from it by somebody: it is ours
-            if reads or named.number in ("", one.number)
+            if _is_meant(one, named, reads=reads)
         ]
         return Sight.LATER if Sight.LATER in sights else Sight.KNOWN
 
@@ -281,15 +280,14 @@ class Follower:
         for _, reference in page:
             found = await self._found(reference)
             if found and found.number:
-                await self._store.run(
-                    partial(names.number, reference=reference, backend=self.name, told=found, now=self._clock())
-                )
+                know = partial(numbered, incident=reference, backend=self.name, number=found.number, url=found.url)
+                await self._store.run(partial(know, now=self._clock()))
 
     async def _found(self, reference: str) -> Receipt | None:
         try:
             return await answered(self._backend.find(reference), self.name)
         except DeliveryError as error:
-            if error.stops or error.reason in _OF_THE_SYSTEM:
+            if error.stops or error.reason in OF_THE_SYSTEM:
                 raise
             return None  # its own trouble: it is looked for again
 
@@ -300,3 +298,10 @@ class Follower:
             "the ticket system cannot be asked", backend=self.name, problem=str(error), exc_info=error.__cause__
         )
         self._well = False
+
+
+def _is_meant(record: Record, named: Named, *, reads: bool) -> bool:
+    """Whether this is the ticket that was named; one that was read by its number is, though somebody took our reference."""
+    if reads:
+        return record.reference in (named.reference, "")
+    return record.reference == named.reference and named.number in ("", record.number)

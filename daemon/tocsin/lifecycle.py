@@ -25,6 +25,7 @@ from tocsin.model import (
     State,
     TicketStatus,
 )
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,6 @@ TOLD_JOINS = 20
 """So many fingerprints that join an incident are told one by one; further ones are only counted."""
 
 
-_ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
 _USUAL = Policy()
 
 
@@ -259,7 +259,7 @@ def _close(incident: Incident, now: datetime) -> Change:
 def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None:
     if incident.state == State.CLOSED:
         return _resumed(incident, event, now)
-    if event.status in _ENDED:
+    if event.status in ENDED:
         after = replace(incident, state=State.CLOSED, closed_at=now, due_at=None, touched=True, flapping=False)
         after = replace(after, ended=after.firing > 0)
         notes = (wording.note(after, "ended", now, actor=event.actor),)
@@ -272,7 +272,7 @@ def _seen(incident: Incident, event: TicketSeen, now: datetime) -> Change | None
 
 def _resumed(incident: Incident, event: TicketSeen, now: datetime) -> Change | None:
     """A person opens what they had closed while it fired: it fires on in the same ticket, which is theirs."""
-    if not incident.firing or event.status is None or event.status in _ENDED:
+    if not incident.firing or event.status is None or event.status in ENDED:
         return None
     after = replace(incident, state=State.OPEN, closed_at=None, cleared_at=None, touched=True, ended=False)
     notes = (wording.note(after, "resumed", now, actor=event.actor),)

@@ -15,7 +15,7 @@ from tocsin import wording
 from tocsin.agreement import Kind, Ours, Policy
 from tocsin.events import Gone
 from tocsin.informing import whom
-from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, Receipt, State, TicketStatus
+from tocsin.model import Change, DeliveryAction, DeliveryState, Incident, State, TicketStatus
 from tocsin.seeing import LAG, Seen, Sight, see
 from tocsin.store import keep, rows
 from tocsin.store.apply import Cause, apply
@@ -87,7 +87,7 @@ def mend(tx: Transaction, found: Found, now: datetime) -> bool:
         return False
     if found.policy == "reopen" and not _is_noticed(tx, found, now):
         return False
-    incident = _incident(tx, found.ours.n)
+    incident = keep.current_incident(tx, found.ours.n)
     note = replace(wording.note(incident, "reconciled", now, problem=found.told), incident=incident.id)
     if found.policy == "create":
         return _made_again(tx, found, note, now)
@@ -106,18 +106,12 @@ _ACTIONS = {
 }
 
 
-def _incident(tx: Transaction, n: int) -> Incident:
-    entry = tx.live.by_row.get(n)
-    return entry.current() if entry else keep.read_incident(tx, n)
-
-
 def _followed(tx: Transaction, ours: Ours, seen: Seen, now: datetime) -> bool:
     """Take in what stands there: a ticket that was not known, another number, or what a person did."""
     record = seen.record
-    receipt = Receipt(number=record.number, url=record.url, status=record.status)
     if not ours.ticket:
-        known = replace(receipt, status=TicketStatus.DECLARED)  # what became of it since is yet to be seen
-        tx.insert("insert_ticket", (ours.n, seen.backend, *_told(known), rows.micros(now - 2 * LAG)))
+        known = (record.number, record.url, TicketStatus.DECLARED.value)  # what became of it since is yet to be seen
+        tx.insert("insert_ticket", (ours.n, seen.backend, *known, rows.micros(now - 2 * LAG)))
         tx.update("insert_unread_ticket", (seen.backend, ours.incident, rows.micros(now)))
     elif ours.number and record.number != ours.number:
         tx.update("renumber_ticket", (record.number, record.url, ours.n))
@@ -132,10 +126,6 @@ def _followed(tx: Transaction, ours: Ours, seen: Seen, now: datetime) -> bool:
     return True
 
 
-def _told(receipt: Receipt) -> tuple[str, str, str]:
-    return receipt.number, receipt.url, receipt.status.value
-
-
 def _is_noticed(tx: Transaction, found: Found, now: datetime) -> bool:
     """That it is closed is known from now on, and means nothing for the incident; what else people did is taken in."""
     if found.seen is None or tx.rows("refused_reopen", (found.ours.n, found.backend)):
@@ -148,7 +138,9 @@ def _may_be_closed(tx: Transaction, found: Found, now: datetime) -> bool:
     """Not when a person has opened it again, nor when what would close it was refused, and is a person's to send or was dropped."""
     if found.seen is not None and see(tx, found.seen, now) != Sight.KNOWN:
         return False
-    return not _incident(tx, found.ours.n).touched and not tx.rows("dead_close", (found.ours.n, found.backend))
+    return not keep.current_incident(tx, found.ours.n).touched and not tx.rows(
+        "dead_close", (found.ours.n, found.backend)
+    )
 
 
 def _made_again(tx: Transaction, found: Found, note: Note, now: datetime) -> bool:

@@ -8,12 +8,11 @@ from msgspec import Struct
 
 from tocsin.seeing import glance, is_quiet
 from tocsin.store import rows
-from tocsin.store.deliveries import numbered
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tocsin.model import Receipt, Record
+    from tocsin.model import Record
     from tocsin.store import Transaction
 
 _NAMED = 100
@@ -76,8 +75,3 @@ def to_see(tx: Transaction, *, backend: str, records: list[Record], reads: bool,
 def unread(tx: Transaction, *, backend: str, record: Record, now: datetime) -> None:
     """Have a ticket read."""
     tx.update("insert_unread_ticket", (backend, record.reference, rows.micros(now)))
-
-
-def number(tx: Transaction, *, reference: str, backend: str, told: Receipt, now: datetime) -> None:
-    """Keep a number that came late."""
-    numbered(tx, reference, backend, told.number, told.url, now)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tocsin.agreement import Difference, Kind, Ours, Policy, compare, mine_of, policy_of, too_many
 from tocsin.backends import answered
 from tocsin.backends._can import Can
-from tocsin.errors import DeliveryError, Reason, StoreError
+from tocsin.errors import OF_THE_SYSTEM, DeliveryError, StoreError
 from tocsin.mending import Found, gather, mend, still
 from tocsin.seeing import LAG, Seen, Touch
 from tocsin.timers import pause
@@ -35,7 +35,6 @@ _log = structlog.get_logger("reconciling")
 
 AT_ONCE = 4
 """So many tickets are asked for at the same time: reconciling is not urgent."""
-_OF_THE_SYSTEM = frozenset({Reason.UNREACHABLE, Reason.NO_ANSWER, Reason.UNAVAILABLE, Reason.RATE_LIMITED})
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -111,7 +110,7 @@ class Reconciler:
 
     def _ends_it(self, error: DeliveryError, round_: _Round) -> bool:
         """Whether the system is in trouble; one that has answered is not stopped by a ticket that we may not see."""
-        return error.reason in _OF_THE_SYSTEM or (error.stops and not round_.asked)
+        return error.reason in OF_THE_SYSTEM or (error.stops and not round_.asked)
 
     async def _ended(self, round_: _Round, *, fix: bool, all_gone: bool = False) -> Report:
         """The report, once what is gone is made again, or left."""

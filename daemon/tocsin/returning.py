@@ -13,9 +13,9 @@ from tocsin import backends, following
 from tocsin.agreement import CAN
 from tocsin.agreement import Kind as Difference
 from tocsin.backends._can import Can
+from tocsin.delivering import touch
 from tocsin.errors import SettingsError
 from tocsin.reconciling import Reconciler, Report, log
-from tocsin.seeing import Touch
 from tocsin.sourcing import scheme
 from tocsin.web.ticket_hooks import TicketHook
 
@@ -58,12 +58,8 @@ def _followed(settings: Settings, name: str, backend: backends.Backend) -> follo
         backend=backend,
         every=given.poll if asks else None,
         reads=Can.READ not in lacks,
-        touch=_touch(settings, name),
+        touch=touch(settings, name),
     )
-
-
-def _touch(settings: Settings, name: str) -> frozenset[Touch]:
-    return frozenset(Touch(word) for word in settings.backends[name].touch)
 
 
 def hooks(
@@ -97,7 +93,7 @@ def reconcilers(
     """Who compares each ticket system with the store, where tickets can be looked up and read."""
     how = settings.reconcile
     return {
-        name: Reconciler(name, backend, store, policies(how), how.closed_since, clock, touch=_touch(settings, name))
+        name: Reconciler(name, backend, store, policies(how), how.closed_since, clock, touch=touch(settings, name))
         for name, backend in there.items()
         if not {Can.LOOK_UP, Can.READ} & backend.lacks.keys()
     }

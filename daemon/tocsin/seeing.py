@@ -18,6 +18,7 @@ from tocsin.errors import TouchedError
 from tocsin.events import TicketSeen
 from tocsin.marks import of_people
 from tocsin.model import Delivery, DeliveryState, Record, RemoteNote, TicketStatus
+from tocsin.standing import ENDED, GOING
 from tocsin.store import deliveries, rows
 from tocsin.store.apply import Cause, apply
 from tocsin.store.deliveries import add_note, numbered
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from tocsin.store import Transaction
     from tocsin.store.deliveries import Outcome, Retries
 
-_ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
-_GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
 LAG = timedelta(seconds=5)
 """So long after we told something an answer may still be older than that: not every ticket system reads what it wrote."""
 _STALE = timedelta(minutes=10)
@@ -141,7 +140,7 @@ def see(tx: Transaction, seen: Seen, now: datetime) -> Sight:
 def _given_up(tx: Transaction, n: int, seen: Seen, known: TicketStatus, at: int) -> set[TicketStatus]:
     """What deliveries that were given up in doubt since then may have made of a ticket that was known to be so."""
     told = {TicketStatus(row[0]) for row in tx.rows("given_up_in_doubt", (n, seen.backend, at))} - {known}
-    if known in _GOING:
+    if known in GOING:
         told.discard(TicketStatus.DECLARED)  # what goes on is not told to begin
     again = {TicketStatus.IN_PROGRESS} if TicketStatus.DECLARED in told else set()
     return told | again | (seen.passes if told else set())
@@ -262,7 +261,7 @@ def _write(tx: Transaction, n: int, seen: Seen, news: Difference, now: datetime)
             add_note(tx, n, sentence, actor, wording.text(sentence, value=value), now)
     if Touch.STATUS in news.kinds:
         tx.update("status_of_ticket", (record.status.value, rows.micros(now), n))
-    ended = Touch.STATUS in news.kinds and record.status in _ENDED
+    ended = Touch.STATUS in news.kinds and record.status in ENDED
     if news.kinds & seen.touch or ended:
         _touch(tx, n, TicketSeen(actor=actor, status=record.status if Touch.STATUS in news.kinds else None), now)
 

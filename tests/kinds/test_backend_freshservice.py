@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,13 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.freshservice import FIELD, KEY
-from kit import NOTE, World, doubted, told, world
+from kit import NOTE, World, answering, doubted, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends.freshservice import Options, heard
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Payload, TicketStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from fakes.freshservice import Freshservice
 
 KIND = kinds()["freshservice"]
@@ -266,19 +263,6 @@ async def test_a_ticket_without_a_number_is_none_of_the_apis(number: object) -> 
         with pytest.raises(DeliveryError) as caught:
             await backend.find(REFERENCE)
     assert caught.value.reason == Reason.UNREADABLE
-
-
-@asynccontextmanager
-async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{anything:.*}", handler)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 # --- what it wants --------------------------------------------------------------------------------------------------------

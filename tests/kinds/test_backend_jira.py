@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +15,7 @@ from deliveries import REFERENCE, delivery
 from fakes.core import Does
 from fakes.jira import CLIENT, ELEMENT, IMPACT, words
 from fakes.jira import REFERENCE as FIELD
-from kit import World, told, world
+from kit import World, answering, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends._http import Answer, Request
 from tocsin.backends._jira_answers import judge
@@ -27,8 +26,6 @@ from tocsin.errors import DeliveryError, PayloadError, Reason, SettingsError
 from tocsin.model import Impact, Payload, TicketStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from fakes.jira import Issue
 
 JIRA = kinds()["jira"]
@@ -559,19 +556,6 @@ async def test_an_answer_without_issues_is_not_taken_for_none(said: object) -> N
         with pytest.raises(DeliveryError) as caught:
             await backend.search(REFERENCE)
     assert caught.value.reason == Reason.UNREADABLE
-
-
-@asynccontextmanager
-async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{anything:.*}", handler)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 # --- checks, options, webhooks -----------------------------------------------------------------------------------------

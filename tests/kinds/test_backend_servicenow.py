@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from deliveries import REFERENCE, delivery
 from fakes.core import Behaviour, Does
 from fakes.servicenow import STATES, sys_id
-from kit import NOTE, World, doubted, in_doubt, told, world
+from kit import NOTE, World, answering, doubted, in_doubt, told, world
 from tocsin.backends import Level, build, kinds
 from tocsin.backends._http import Answer, Request
 from tocsin.backends._servicenow_table import displayed_notes, judge
@@ -25,8 +24,6 @@ from tocsin.model import Impact, Payload, TicketStatus
 from tocsin.store.mint import mint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from fakes.servicenow import ServiceNow
 
 KIND = kinds()["servicenow"]
@@ -563,19 +560,6 @@ async def test_a_ticket_without_a_sys_id_is_none_of_the_apis(key: object) -> Non
         with pytest.raises(DeliveryError) as caught:
             await backend.find(REFERENCE)
     assert caught.value.reason == Reason.UNREADABLE
-
-
-@asynccontextmanager
-async def answering(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{anything:.*}", handler)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_ticket_may_be_read_by_its_sys_id() -> None:

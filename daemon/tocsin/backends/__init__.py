@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
-from tocsin.errors import DOUBTFUL, DeliveryError, Reason, SettingsError
+from tocsin.errors import DeliveryError, Reason, SettingsError
 from tocsin.model import DeliveryAction
 
 if TYPE_CHECKING:
@@ -198,14 +198,6 @@ def _problem(kind: Kind, where: tuple[int | str, ...], said: str) -> str:
         return f"option {path!r} is not known to kind {kind.name}; {hint}"
     said = said.removeprefix("Value error, ")
     return f"option {path!r}: {said}" if path else said
-
-
-def leaves_doubt(reason: Reason) -> bool:
-    """Whether the system may have done it although the attempt failed so.
-
-    Doubt ends only with a receipt: a delivery that was uncertain stays so, whatever its later attempts end with.
-    """
-    return reason in DOUBTFUL
 
 
 async def answered(asking: Awaitable[T], name: str) -> T:

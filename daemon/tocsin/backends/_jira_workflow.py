@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, each
-from tocsin.backends._system import GOING
 from tocsin.model import TicketStatus
+from tocsin.standing import GOING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -22,6 +22,7 @@ from tocsin.backends._progress import counting
 from tocsin.errors import DeliveryError, Reason, TouchedError
 from tocsin.marks import of_people
 from tocsin.model import Delivery, DeliveryAction, Impact, Receipt, Record, Snapshot, TicketStatus
+from tocsin.standing import ENDED, GOING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
     from tocsin.backends import Finding, Outside
     from tocsin.backends._scale import Scale
-
-ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
-GOING = frozenset({TicketStatus.DECLARED, TicketStatus.IN_PROGRESS, TicketStatus.WAITING, TicketStatus.FROZEN})
-"""Somebody works on it, or will."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -69,7 +66,10 @@ class TicketSystem(ABC):
     AGAIN: ClassVar[TicketStatus] = TicketStatus.DECLARED
     """What becomes of a ticket that fires again; `in_progress` where a ticket is new only once."""
     SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
-    """How long a ticket may be in the making, or exist, before a search finds it, unless `settle` of the options says."""
+    """How long a ticket may be in the making, or exist, before a search finds it, unless `settle` of the options says.
+
+    Servers that say how long they work on a create that nobody waits for any more say 30 to 60 s.
+    """
     ASSIGNS: ClassVar[bool] = False
     """Whether a step of ours may assign a ticket to somebody."""
     PASSES: ClassVar[frozenset[TicketStatus]] = frozenset()
@@ -218,21 +218,11 @@ class TicketSystem(ABC):
         """What a person did since the ticket was seen last would be told over, and never come back."""
         if Can.READ in self.lacks or delivery.stands is None:
             return
-        hand = self._hand(delivery, record, delivery.stands)
+        theirs = self._without_ours(delivery, record, delivery.stands)
+        hand = _hand(delivery, theirs)
         if hand:
             why = f"ticket {delivery.number} of {self.name} was changed by a person ({hand})"
-            raise TouchedError(why, self._without_ours(delivery, record, delivery.stands), frozenset(self.PASSES))
-
-    def _hand(self, delivery: Delivery, record: Record, stands: TicketStatus) -> str:
-        """What a person did, in words, empty for nothing; in doubt, what an earlier attempt may have left is ours."""
-        theirs = self._without_ours(delivery, record, stands)
-        if theirs.status != stands:
-            return record.state or record.status
-        if delivery.priority and theirs.priority != delivery.priority:
-            return record.priority or "no priority"
-        if delivery.assignee is not None and theirs.assignee != delivery.assignee:
-            return record.assignee or "nobody's"
-        return "a note" if any(note.id not in delivery.read for note in of_people(record)) else ""
+            raise TouchedError(why, theirs, frozenset(self.PASSES))
 
     def _without_ours(self, delivery: Delivery, record: Record, stands: TicketStatus) -> Record:
         """The ticket as it would be read, had an earlier attempt that is in doubt done nothing."""
@@ -297,6 +287,17 @@ class TicketSystem(ABC):
 
 
 _LACKED = {TicketStatus.CLOSED: Can.CLOSE, TicketStatus.CANCELLED: Can.CLOSE}
+
+
+def _hand(delivery: Delivery, theirs: Record) -> str:
+    """What a person did to a ticket since it was seen last, in words, empty for nothing; what may be ours is left out."""
+    if theirs.status != delivery.stands:
+        return theirs.state or theirs.status
+    if delivery.priority and theirs.priority != delivery.priority:
+        return theirs.priority or "no priority"
+    if delivery.assignee is not None and theirs.assignee != delivery.assignee:
+        return theirs.assignee or "nobody's"
+    return "a note" if any(note.id not in delivery.read for note in of_people(theirs)) else ""
 
 
 def _new(status: TicketStatus) -> TicketStatus:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tocsin.backends._document import reach, word
-from tocsin.backends._http import Answer, Request, refusal
+from tocsin.backends._http import Answer, AnswerError, Request, refusal
 from tocsin.backends._shape import at, each
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import TicketStatus
@@ -156,23 +156,13 @@ _HINTS: dict[int, str] = {
 _NOTHING_THERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
 
-class AnswerError(DeliveryError):
-    """An answer that is no success, with its HTTP status."""
-
-    status = 0
-
-
 def judge(answer: Answer, request: Request, now: datetime) -> DeliveryError | None:
     """What an answer means; the sentence quotes the standard's error body `{code, reason, message}`."""
     error = refusal(replace(answer, body=_said(answer.body)), request, now)
-    if error is None:
-        return None
-    told = AnswerError(
-        error.reason, error.detail, retry=error.retry, after=error.after, stops=error.stops, harmless=error.harmless
-    )
-    if hint := _HINTS.get(answer.status):
-        detail = f"{error.detail.rpartition('; ')[0]}; {hint}"
-        told = AnswerError(Reason.REFUSED, detail, retry=False)
+    hint = _HINTS.get(answer.status)
+    if error is None or hint is None:
+        return error
+    told = AnswerError(Reason.REFUSED, f"{error.detail.rpartition('; ')[0]}; {hint}", retry=False)
     told.status = answer.status
     return told
 

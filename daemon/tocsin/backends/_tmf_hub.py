@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.backends import Finding, Level, _tmf
 from tocsin.backends._api import Api, as_json
+from tocsin.backends._http import AnswerError
 from tocsin.backends._shape import at
 from tocsin.errors import DeliveryError, Reason
 
@@ -26,7 +27,7 @@ async def register(api: Api, form: _tmf.Form, callback: str) -> Finding:
         return _finding(Level.FINE, f"{callback} was registered already")
     try:
         said = await api.ask("POST", _HUB, as_json(form.listener(callback)))
-    except _tmf.AnswerError as error:
+    except AnswerError as error:
         if error.status != HTTPStatus.CONFLICT:
             raise
         return _finding(Level.FINE, f"{callback} was registered already")

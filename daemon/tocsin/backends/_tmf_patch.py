@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.backends import _tmf
 from tocsin.backends._api import Api, as_json
-from tocsin.backends._http import decoded
+from tocsin.backends._http import AnswerError, decoded
 from tocsin.backends._shape import an_object, at, each, required
 from tocsin.errors import DeliveryError, Reason
 
@@ -45,7 +45,7 @@ class Patches:
                 there = len(stood) if self._whole else len(record.notes)
                 asked = {**changes, "note": [*stood, note]}
                 said = await self._patch(path, record, asked, unless if left else {}, there)
-            except _tmf.AnswerError as error:
+            except AnswerError as error:
                 if error.status != HTTPStatus.PRECONDITION_FAILED or not left:
                     raise
             else:
@@ -114,7 +114,7 @@ class Patches:
         body = self._form.typed("TroubleTicket", **changes)
         try:
             return await self._api.answer("PATCH", path, as_json(body, self._media[0]), headers=headers)
-        except _tmf.AnswerError as error:
+        except AnswerError as error:
             if error.status != HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
                 raise
         self._media.reverse()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tocsin.backends._http import decoded
+from tocsin.backends._http import AnswerError, decoded
 from tocsin.backends._listing import Listing, NotUnderstoodError
 from tocsin.backends._shape import objects, required
-from tocsin.backends._tmf import AnswerError, stamp
+from tocsin.backends._tmf import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,9 +28,10 @@ from tocsin.backends._http import Answer, Request, refusal
 from tocsin.backends._options import Address, Common
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, objects, required
-from tocsin.backends._system import ENDED, TicketSystem, Wanted
+from tocsin.backends._system import TicketSystem, Wanted
 from tocsin.errors import DeliveryError, Reason
 from tocsin.model import Impact, Record, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 from tocsin.units import Duration
 
 if TYPE_CHECKING:

@@ -63,8 +63,6 @@ class Backend(TicketSystem):
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=30_000, note=30_000)
-    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
-    """Lists of tickets are told from the tickets, so that the filter may lag; but a create that is not answered goes on."""
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)

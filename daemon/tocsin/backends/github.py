@@ -48,9 +48,10 @@ from tocsin.backends._moments import EPOCH, moment
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, objects, required
-from tocsin.backends._system import ENDED, TicketSystem, Wanted
+from tocsin.backends._system import TicketSystem, Wanted
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Record, RemoteNote, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -121,7 +122,6 @@ class Backend(TicketSystem):
         Can.ATTACH: "GitHub's API takes no files for issues: a text is cut, and tocsin has the whole"
     }
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=256, text=15_000, note=15_000)
-    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
     PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.DECLARED})
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:

@@ -43,9 +43,10 @@ from tocsin.backends._moments import moment
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, objects, required
-from tocsin.backends._system import ENDED, TicketSystem, Wanted
+from tocsin.backends._system import TicketSystem, Wanted
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Record, RemoteNote, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -139,8 +140,6 @@ class Backend(TicketSystem):
     """A GitLab project as configured."""
 
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=15_000, note=15_000)
-    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
-    """What it creates is found at once; but it may work on a create that long before it gives up."""
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:
         super().__init__(name, options, outside)

@@ -23,7 +23,6 @@ Ticket, and Followup for notes). Format: GLPI's "apirest.md", and what GLPI serv
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -39,9 +38,10 @@ from tocsin.backends._named import heard_object
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at
 from tocsin.backends._sweep import sweep
-from tocsin.backends._system import ENDED, TicketSystem
+from tocsin.backends._system import TicketSystem
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Impact, Record, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,8 +84,6 @@ class Backend(TicketSystem):
     """A GLPI as configured."""
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
-    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
-    """Found at once; but PHP goes on with a create that nobody waits for any more, half a minute as it is delivered."""
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=250, text=50_000, note=50_000, plane=True)
 
     def __init__(self, name: str, options: Options, outside: Outside) -> None:

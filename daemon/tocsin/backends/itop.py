@@ -25,7 +25,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -41,11 +40,12 @@ from tocsin.backends._named import named as named_in
 from tocsin.backends._question import question
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import at, each, required
-from tocsin.backends._system import ENDED, TicketSystem
+from tocsin.backends._system import TicketSystem
 from tocsin.backends._whole import whole
 from tocsin.backends._zones import earliest, local
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import DeliveryAction, Impact, Record, RemoteNote, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,8 +100,6 @@ class Backend(TicketSystem):
 
     AGAIN: ClassVar[TicketStatus] = TicketStatus.IN_PROGRESS
     LACKS: ClassVar[Mapping[Can, str]] = _FINAL
-    SETTLE: ClassVar[timedelta] = timedelta(minutes=1)
-    """Found at once; but PHP goes on with a create that nobody waits for any more, half a minute as it is delivered."""
     ASSIGNS: ClassVar[bool] = True
     PASSES: ClassVar[frozenset[TicketStatus]] = frozenset({TicketStatus.IN_PROGRESS, TicketStatus.REPAIRED})
     LIMITS: ClassVar[_texts.Limits] = _texts.Limits(title=255, text=12_000, note=12_000)

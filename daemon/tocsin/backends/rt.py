@@ -39,9 +39,10 @@ from tocsin.backends._rt_options import Options
 from tocsin.backends._scale import Scale
 from tocsin.backends._shape import an_object, at, each, objects, required, strange
 from tocsin.backends._sight import out_of_sight
-from tocsin.backends._system import ENDED, TicketSystem
+from tocsin.backends._system import TicketSystem
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import DeliveryAction, Impact, Record, RemoteNote, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

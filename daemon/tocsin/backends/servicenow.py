@@ -34,9 +34,10 @@ from tocsin.backends._servicenow_kept import by_text, not_kept, require_kept
 from tocsin.backends._servicenow_options import Options, impacts, statuses
 from tocsin.backends._servicenow_table import SHOWN, SYS_ID, Rows, Tables, journal_text, judge, quoted, raw, shown
 from tocsin.backends._shape import an_object, at, each, strange
-from tocsin.backends._system import ENDED, TicketSystem, Wanted, has_note
+from tocsin.backends._system import TicketSystem, Wanted, has_note
 from tocsin.errors import DeliveryError, PayloadError, Reason
 from tocsin.model import Payload, Record, Snapshot, TicketStatus
+from tocsin.standing import ENDED
 
 if TYPE_CHECKING:
     from datetime import datetime

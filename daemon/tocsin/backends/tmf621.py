@@ -29,7 +29,7 @@ from pydantic import Field, field_validator, model_validator
 from tocsin.backends import _login, _tmf, _tmf_check, _tmf_hub
 from tocsin.backends._api import Api, File, as_json
 from tocsin.backends._can import Can
-from tocsin.backends._http import decoded
+from tocsin.backends._http import AnswerError, decoded
 from tocsin.backends._moments import moment
 from tocsin.backends._options import Address, Remote
 from tocsin.backends._scale import Scale
@@ -212,7 +212,7 @@ class Backend(TicketSystem):
         """POST; a conflict may say that the ticket is there already."""
         try:
             answer, request = await self._api.answer("POST", self._options.resource, as_json(self._ticket(body)))
-        except _tmf.AnswerError as error:
+        except AnswerError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise _tmf.misplaced(error, "url, path, version or resource") from None
             return await self._there(body.reference, error)

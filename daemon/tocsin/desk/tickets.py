@@ -21,6 +21,7 @@ from tocsin.model import (
     Texts,
     TicketStatus,
 )
+from tocsin.standing import ENDED
 from tocsin.store import rows
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ PriorityTable = Mapping[Impact, Mapping[Criticality, Priority]]
 """Impact → criticality of the element → priority; complete in both."""
 
 _ACTOR = "tocsin"
-_ENDED = (TicketStatus.CLOSED, TicketStatus.CANCELLED)
 
 
 class DeskTicket(Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class Desk:
 
     def change(self, tx: Transaction, ticket: DeskTicket, standing: Standing, why: Why, now: datetime) -> None:
         """Let a ticket stand otherwise: its row, its history, and what is told of it."""
-        ended = rows.micros(now) if standing.status in _ENDED else None
+        ended = rows.micros(now) if standing.status in ENDED else None
         before = events.word(ticket.status, rejected=ticket.rejected)
         after = events.word(standing.status, rejected=standing.rejected)
         tx.update(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Told):
-    """What differs between a platform and what fires here; the list is closed, for it is a metric's label too."""
+    """What differs between a platform and what fires here; the list is closed."""
 
     UNHEARD = "unheard", "it fires there, and was never heard of here"
     OVER = "over", "it fires here, and is over there"

@@ -190,8 +190,7 @@ def _taken_back(tx: Transaction, n: int, backend: str, *, informed: bool) -> Non
     if informed:
         tx.update("delete_informed", (n, backend))
     else:
-        tx.live.undeclare(n)
-        tx.update("undeclare", (n,))
+        undeclare(tx, n)
 
 
 def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> bool:
@@ -209,18 +208,39 @@ def _queue(tx: Transaction, n: int, delivery: Delivery, now: datetime) -> bool:
     return bool(folded.cancel) and any(one.action == DeliveryAction.OPEN for one in folded.cancel)
 
 
+def declared_in(tx: Transaction, n: int, backend: str) -> tuple[str, str, str] | None:
+    """Number, url and status of the ticket of incident `n`, if this backend is the one that declares it, and has done so."""
+    for _, of, number, url, status in tx.rows("ticket", (n,)):
+        if of == backend:
+            return number, url, status
+    return None
+
+
 def ticket_of(tx: Transaction, n: int, backend: str) -> tuple[str, str, str] | None:
     """Number, url and status of the ticket of incident `n` in a backend; None while that has not taken its `open`.
 
     The number is empty while the backend has not told it.
     """
-    for _, of, number, url, status in tx.rows("ticket", (n,)):
-        if of == backend:
-            return number, url, status
+    return declared_in(tx, n, backend) or record_of(tx, n, backend)
+
+
+def record_of(tx: Transaction, n: int, backend: str) -> tuple[str, str, str] | None:
+    """The same of a backend that is only informed."""
     for of, number, url, status in tx.rows("informed_of", (n,)):
         if of == backend and status:
             return number, url, status
     return None
+
+
+def is_informed(tx: Transaction, n: int, backend: str) -> bool:
+    """Whether this backend is only informed of incident `n`."""
+    return any(row[0] == backend for row in tx.rows("informed_of", (n,)))
+
+
+def undeclare(tx: Transaction, n: int) -> None:
+    """There is no ticket of incident `n`, and none is to come."""
+    tx.live.undeclare(n)
+    tx.update("undeclare", (n,))
 
 
 def ticketed(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
@@ -228,7 +248,7 @@ def ticketed(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now:
 
     A number that is known stays; one that was pending is filled in.
     """
-    if any(row[0] == delivery.backend for row in tx.rows("informed_of", (n,))):
+    if is_informed(tx, n, delivery.backend):
         _informed(tx, n, delivery, receipt, now)
     else:
         _ticketed(tx, n, delivery, receipt, now)

@@ -16,7 +16,7 @@ from tocsin import wording
 from tocsin.errors import TocsinError
 from tocsin.model import Delivery, DeliveryAction, DeliveryState, Snapshot
 from tocsin.store import rows
-from tocsin.store.apply import passed_over, ticketed
+from tocsin.store.apply import is_informed, passed_over, ticketed, undeclare
 from tocsin.store.deliveries import add_note, known_number, put, take_out
 from tocsin.store.editing import edited
 
@@ -94,7 +94,6 @@ def resend(tx: Transaction, delivery: int, by: By, backends: Collection[str], no
         _back_into_chain(tx, n, again)
     else:
         again = _do_now(tx, n, again, embedded, now)
-    tx.update("resent_delivery", (rows.micros(now), again.id))
     add_note(tx, n, "resent", by.actor, _said(sentence, dead, by), now)
     return again, newest is not None
 
@@ -143,7 +142,6 @@ def edit(
     """
     n, dead = _dead(tx, delivery)
     changed = replace(edited(dead, changes, backends), resent_at=now)
-    tx.update("resent_delivery", (rows.micros(now), dead.id))
     fields = ", ".join(sorted(changes))
     if changed.backend != dead.backend:
         _require_free(tx, n, dead, changed.backend)
@@ -236,15 +234,10 @@ def _do_now(tx: Transaction, n: int, first: Delivery, embedded: Embedded, now: d
 
 def _undeclare(tx: Transaction, n: int, backend: str, now: datetime) -> None:
     """There is no ticket, and none is to come."""
-    if _is_informed(tx, n, backend):
+    if is_informed(tx, n, backend):
         passed_over(tx, n, backend, now)
     else:
-        tx.live.undeclare(n)
-        tx.update("undeclare", (n,))
-
-
-def _is_informed(tx: Transaction, n: int, backend: str) -> bool:
-    return any(row[0] == backend for row in tx.rows("informed_of", (n,)))
+        undeclare(tx, n)
 
 
 def _require_free(tx: Transaction, n: int, dead: Delivery, backend: str) -> None:
@@ -254,9 +247,9 @@ def _require_free(tx: Transaction, n: int, dead: Delivery, backend: str) -> None
         why = f"{backend} has no ticket of {dead.incident} that it could be about"
     elif dead.uncertain:
         why = f"{dead.backend} may have made a ticket: look there for {dead.body.reference}, then resend it or drop it"
-    elif _is_informed(tx, n, dead.backend):
+    elif is_informed(tx, n, dead.backend):
         why = f"{dead.backend} is only informed of {dead.incident}: drop it instead"
-    elif _is_informed(tx, n, backend) or tx.live.unsent.of(n, backend):
+    elif is_informed(tx, n, backend) or tx.live.unsent.of(n, backend):
         why = f"{backend} is told of {dead.incident} already"
     if why:
         raise NotPossibleError(f"delivery {dead.id} cannot go to {backend}: {why}")

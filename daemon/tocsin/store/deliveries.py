@@ -17,8 +17,9 @@ from tocsin import wording
 from tocsin.errors import DeliveryError, Reason
 from tocsin.folding import next_of
 from tocsin.model import Delivery, DeliveryAction, DeliveryState, Receipt, State, TicketStatus
+from tocsin.standing import ENDED
 from tocsin.store import keep, rows
-from tocsin.store.apply import ticket_of, ticketed
+from tocsin.store.apply import declared_in, is_informed, record_of, ticket_of, ticketed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tocsin.store.transaction import Transaction
 
 
-_ENDED = frozenset({TicketStatus.CLOSED, TicketStatus.CANCELLED})
 _CHANGING = frozenset({DeliveryAction.UPDATE, DeliveryAction.CLOSE, DeliveryAction.REOPEN})
 
 
@@ -83,16 +83,21 @@ def claim(
     for n, delivery in (
         _probe(tx, backend, probing, now) if probing is not None else tx.live.unsent.due(backend, limit, now)
     ):
-        number, opened = (delivery.number, True) if delivery.number else known_number(tx, n, backend)
+        declared = declared_in(tx, n, backend)
+        known = declared or record_of(tx, n, backend)
         lease = replace(
             delivery,
             state=DeliveryState.LEASED,
             attempts=delivery.attempts + 1,
             due_at=now + retries.lease,
-            number=number,
-            opened=opened,
+            stands=None,
+            number=delivery.number or (known[0] if known else ""),
+            opened=bool(delivery.number or known),
         )
-        lease = _left_to_people(tx, n, _as_it_stands(tx, n, lease))
+        if declared:
+            lease = _as_it_stands(tx, n, lease, TicketStatus(declared[2]))
+        if known:
+            lease = _left_to_people(tx, n, lease, TicketStatus(known[2]))
         put(tx, n, lease, None)
         leased.append(lease)
     return leased
@@ -109,31 +114,25 @@ def known_number(tx: Transaction, n: int, backend: str) -> tuple[str, bool]:
     return (ticket[0], True) if ticket else ("", False)
 
 
-def _as_it_stands(tx: Transaction, n: int, lease: Delivery) -> Delivery:
-    """The delivery with what is known of its ticket, if this backend is the one that declares it."""
-    ticket = tx.rows("ticket", (n,))
-    if not lease.opened or not ticket or ticket[0][1] != lease.backend:
-        return replace(lease, stands=None)
+def _as_it_stands(tx: Transaction, n: int, lease: Delivery, stands: TicketStatus) -> Delivery:
+    """The delivery with what is known of its ticket, which this backend declares."""
     read = frozenset(row[0] for row in tx.rows("read_notes_of", (n,)))
-    lease = replace(lease, stands=TicketStatus(ticket[0][4]), priority="", assignee=None, read=read)
+    lease = replace(lease, stands=stands, priority="", assignee=None, read=read)
     for _, _, priority, assignee, _, _, _, graded in tx.rows("sighting", (n,)):
         lease = replace(lease, priority="" if graded else priority, assignee=None if graded > 1 else assignee)
     return lease
 
 
-def _left_to_people(tx: Transaction, n: int, lease: Delivery) -> Delivery:
+def _left_to_people(tx: Transaction, n: int, lease: Delivery, stands: TicketStatus) -> Delivery:
     """The delivery as it may be told, now that people have worked on its ticket.
 
     One that a person works on gets a note. One that has ended may be told anything; that it is to be open again, because a
     close that was not told yet is true no more, must then be asked for.
     """
-    known = ticket_of(tx, n, lease.backend)
-    if lease.action not in _CHANGING or known is None:
+    if lease.action not in _CHANGING:
         return lease
-    entry = tx.live.by_row.get(n)
-    incident = entry.incident if entry else keep.read_incident(tx, n)
-    stands = TicketStatus(known[2])
-    if stands in _ENDED:
+    incident = keep.current_incident(tx, n)
+    if stands in ENDED:
         return _of_an_ended(lease, stands, over=incident.state == State.CLOSED)
     left = lease.stands is not None and incident.touched and incident.policy.unless_touched
     return _as_note(lease, stands) if left else lease
@@ -177,11 +176,11 @@ def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: da
     known, opened = ticket[0] if ticket else "", ticket is not None
     if known and receipt.number != known:
         receipt = _as_known(tx, n, delivery, receipt, known, now)
-    informed = any(row[0] == delivery.backend for row in tx.rows("informed_of", (n,)))
+    informed = is_informed(tx, n, delivery.backend)
     note = delivery.action == DeliveryAction.NOTE and not delivery.body.tried
     if ticket and (note or (informed and _ended_by_people(delivery, receipt))):
         receipt = replace(receipt, status=TicketStatus(ticket[2]))  # whatever it is now, this did not make it so
-    if delivery.action == DeliveryAction.OPEN and receipt.status in _ENDED:
+    if delivery.action == DeliveryAction.OPEN and receipt.status in ENDED:
         receipt = replace(
             receipt, status=TicketStatus.DECLARED
         )  # it was found so: a person's doing, which is yet to be seen
@@ -202,7 +201,7 @@ def _sent(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: da
 
 def _ended_by_people(delivery: Delivery, receipt: Receipt) -> bool:
     """Whether a record was ended by those who have it: that is theirs, and no close of ours that a relapse would undo."""
-    return receipt.status in _ENDED and delivery.action not in (DeliveryAction.CLOSE, DeliveryAction.OPEN)
+    return receipt.status in ENDED and delivery.action not in (DeliveryAction.CLOSE, DeliveryAction.OPEN)
 
 
 def _to_be_seen(tx: Transaction, n: int, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
@@ -236,7 +235,7 @@ def numbered(tx: Transaction, incident: str, backend: str, number: str, url: str
         return False
     tx.update("number_ticket", (number, url, n, backend))
     tx.update("number_informed", (number, url, n, backend))
-    if not any(row[0] == backend for row in tx.rows("informed_of", (n,))):
+    if not is_informed(tx, n, backend):
         tx.live.told(n, number)
     _renumber(tx, n, backend, number)
     return True

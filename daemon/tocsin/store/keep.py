@@ -130,6 +130,12 @@ def latest_closed(tx: Transaction, dedup_key: str) -> Incident | None:
     return read_incident(tx, found[0][0]) if found else None
 
 
+def current_incident(tx: Transaction, n: int) -> Incident:
+    """An incident as it is now, live or as the database has it. The caller knows that it is there."""
+    entry = tx.live.by_row.get(n)
+    return entry.current() if entry else read_incident(tx, n)
+
+
 def read_incident(tx: Transaction, n: int) -> Incident:
     """An incident as the database has it. The caller knows that it is there."""
     ticket = tx.peek("ticket", (n,))

@@ -23,7 +23,7 @@ insert into firing values (?, ?, ?, ?, ?, ?, ?);
 -- name: insert_note
 insert into notes values (?, ?, ?, ?, ?, ?);
 -- name: insert_delivery
-insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null);
+insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_ticket
 insert into tickets values (?, ?, ?, ?, ?, ?)
   on conflict (incident) do update set number = coalesce(nullif(number, ''), excluded.number), status = excluded.status,
@@ -47,7 +47,7 @@ update texts set ended_at = ? where id = ?;
 delete from firing where id = ?;
 -- name: update_delivery
 update deliveries set action = ?, body = ?, state = ?, attempts = ?, uncertain = ?, reason = ?, due_at = ?,
-  settled_at = ?, doubted_at = ? where id = ?;
+  settled_at = ?, doubted_at = ?, resent_at = ? where id = ?;
 -- name: update_ticket
 update tickets set status = ?, number = coalesce(nullif(number, ''), ?), url = coalesce(nullif(?, ''), url), at = ?
   where incident = ?;
@@ -134,8 +134,6 @@ update tickets set number = coalesce(nullif(number, ''), ?), url = coalesce(null
 update tickets set number = ?, url = coalesce(nullif(?, ''), url) where incident = ?;
 -- name: undeclare
 update incidents set declared = 0 where n = ?;
--- name: resent_delivery
-update deliveries set resent_at = ? where id = ?;
 -- name: move_delivery
 update deliveries set backend = ? where id = ?;
 -- name: count_dead

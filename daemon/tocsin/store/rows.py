@@ -221,6 +221,7 @@ def delivery_row(
         micros(made_at),
         micros_or_none(settled_at),
         micros_or_none(delivery.doubted_at),
+        micros_or_none(delivery.resent_at),
     )
 
 
@@ -236,6 +237,7 @@ def delivery_changes(delivery: Delivery, settled_at: datetime | None) -> tuple[A
         micros(delivery.due_at),
         micros_or_none(settled_at),
         micros_or_none(delivery.doubted_at),
+        micros_or_none(delivery.resent_at),
         delivery.id,
     )
 
